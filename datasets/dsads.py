@@ -1,0 +1,195 @@
+"""DSADS: Daily and Sports Activities (UCI 256), from the official zip or its unpacked folder."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from harbench.dataset import (
+    Dataset,
+    DatasetInfo,
+    Recording,
+    Sensor,
+    WindowOptions,
+    register_dataset,
+)
+from harbench.errors import HarbenchError
+
+RATE = 25.0
+ROWS, COLUMNS = 125, 45
+MAX_FILE_BYTES = 1_000_000
+SEGMENT = re.compile(r"(?:^|/)a(\d\d)/p(\d)/s(\d\d)\.txt$")
+ACTIVITIES = (
+    "sitting",
+    "standing",
+    "lying on back",
+    "lying on right side",
+    "ascending stairs",
+    "descending stairs",
+    "standing in elevator",
+    "moving in elevator",
+    "walking in parking lot",
+    "walking on treadmill, flat",
+    "walking on treadmill, 15 deg",
+    "running on treadmill",
+    "exercising on stepper",
+    "exercising on cross trainer",
+    "cycling, horizontal",
+    "cycling, vertical",
+    "rowing",
+    "jumping",
+    "playing basketball",
+)
+Read = Callable[[str], bytes]
+
+
+@dataclass(frozen=True)
+class DsadsOptions(WindowOptions):
+    """One window per official 5 s segment."""
+
+    window: Annotated[int, Field(ge=2)] = ROWS
+    step: Annotated[int, Field(ge=1)] = ROWS
+
+
+@register_dataset
+class Dsads(Dataset):
+    """19 activities, 8 subjects, 5 units x (acc, gyro, mag), 25 Hz, 5 s segments.
+
+    The segments of one activity and subject are consecutive pieces of one 5-minute take: they
+    form one recording, a missing segment is a gap in it. All samples carry the activity's label.
+    """
+
+    name = "dsads"
+    Options = DsadsOptions
+    archive = "daily+and+sports+activities.zip"
+
+    @property
+    def info(self) -> DatasetInfo:
+        """The facts of the official description."""
+        return DatasetInfo(
+            title="Daily and Sports Activities (DSADS)",
+            sensors=(
+                Sensor("torso", (0.0, 0.12, 0.35)),
+                Sensor("right arm", (0.35, 0.05, -0.05)),
+                Sensor("left arm", (-0.35, 0.05, -0.05)),
+                Sensor("right leg", (0.15, 0.03, -0.45)),
+                Sensor("left leg", (-0.15, 0.03, -0.45)),
+            ),
+            channels=tuple(f"{kind}_{axis}" for kind in ("acc", "gyr", "mag") for axis in "xyz"),
+            units=("m/s2",) * 3 + ("rad/s",) * 3 + ("normalised",) * 3,
+            classes=ACTIVITIES,
+            rate=RATE,
+            licence="CC BY 4.0",
+            citation="Altun, Barshan and Tuncel, Comparative study on classifying human "
+            "activities with miniature inertial and magnetic sensors, Pattern Recognition 43, 2010",
+            url="https://archive.ics.uci.edu/static/public/256/daily+and+sports+activities.zip",
+        )
+
+    def recordings(self, source: Path | None) -> Iterator[Recording]:
+        """Yield one recording per (activity, subject), sorted by name."""
+        assert source is not None, "dsads is not embedded: the engine always gives a source"
+        with _open(source) as (names, read):
+            takes = _group(names, source)
+            for (activity, subject), segments in sorted(takes.items()):
+                yield _recording(source, read, activity, subject, segments)
+
+
+def _recording(
+    source: Path, read: Read, activity: int, subject: int, segments: dict[int, str]
+) -> Recording:
+    numbers = sorted(segments)
+    values = np.concatenate([_parse(source, segments[n], read) for n in numbers])
+    steps = np.concatenate([(n - 1) * ROWS + np.arange(ROWS) for n in numbers])
+    return Recording(
+        name=f"a{activity:02d}-p{subject}",
+        subject=f"p{subject}",
+        time=steps / RATE,
+        values=values.reshape(len(values), 5, 9),
+        labels=np.full(len(values), activity - 1, dtype=np.int64),
+    )
+
+
+@contextmanager
+def _open(source: Path) -> Iterator[tuple[list[str], Read]]:
+    """The file names below `source` (zip or folder), and a function that reads one of them."""
+    if source.is_dir():
+        names = [path.relative_to(source).as_posix() for path in source.rglob("s??.txt")]
+        yield names, lambda name: (source / name).read_bytes()
+        return
+    try:
+        with zipfile.ZipFile(source) as archive:
+            yield archive.namelist(), lambda name: _read_member(source, archive, name)
+    except zipfile.BadZipFile as error:
+        raise HarbenchError(
+            f"{source} is not a complete zip file ({error}). Download it again, or give the "
+            "unpacked folder with --from."
+        ) from error
+
+
+def _read_member(source: Path, archive: zipfile.ZipFile, name: str) -> bytes:
+    size = archive.getinfo(name).file_size
+    if size > MAX_FILE_BYTES:
+        raise HarbenchError(f"{source}: {name} is {size} bytes long; a segment has about 48,000.")
+    try:
+        return archive.read(name)
+    except (zipfile.BadZipFile, RuntimeError, EOFError) as error:
+        raise HarbenchError(f"{source}: {name} cannot be read ({error}).") from error
+
+
+def _group(names: list[str], source: Path) -> dict[tuple[int, int], dict[int, str]]:
+    """(activity, subject) -> segment number -> file name."""
+    takes: dict[tuple[int, int], dict[int, str]] = defaultdict(dict)
+    for name in sorted(names):
+        match = SEGMENT.search(name)
+        if not match:
+            continue
+        activity, subject, segment = map(int, match.groups())
+        if not 1 <= activity <= len(ACTIVITIES):
+            raise HarbenchError(f"{source}: {name} names activity {activity}; there are 19.")
+        take = takes[activity, subject]
+        if segment in take:
+            raise HarbenchError(f"{source}: {name} and {take[segment]} are the same segment.")
+        take[segment] = name
+    if not takes:
+        raise HarbenchError(
+            f"{source} holds no file like data/a01/p1/s01.txt: it is not the official DSADS "
+            "archive."
+        )
+    return takes
+
+
+def _parse(source: Path, name: str, read: Read) -> NDArray[np.float32]:
+    """One segment file: 125 lines of 45 numbers separated by commas."""
+    lines = read(name).decode("utf-8", errors="replace").split("\n")
+    rows = [line for line in lines if line.strip()]
+    if len(rows) != ROWS:
+        raise HarbenchError(f"{source}: {name} has {len(rows)} lines, expected {ROWS}.")
+    try:
+        values = np.array([row.split(",") for row in rows], dtype=np.float32)
+        if values.shape == (ROWS, COLUMNS) and not np.isinf(values).any():
+            return values
+    except ValueError:
+        pass
+    raise HarbenchError(f"{source}: {name}, line {_bad_line(rows)}: expected {COLUMNS} numbers.")
+
+
+def _bad_line(rows: list[str]) -> int:
+    """The first line (from 1) that does not hold 45 finite numbers."""
+    for number, row in enumerate(rows, start=1):
+        fields = row.split(",")
+        try:
+            if len(fields) != COLUMNS or np.isinf(np.array(fields, dtype=np.float32)).any():
+                return number
+        except ValueError:
+            return number
+    return 0

@@ -1,0 +1,1 @@
+"""From records to statements. Depends on DataFrames only, never on torch."""

@@ -1,0 +1,201 @@
+"""Any method as a scikit-learn classifier on arrays."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+from harbench import registry
+from harbench.data import store
+from harbench.data.source import WindowSource
+from harbench.data.splits import SHARE, Split, stratified
+from harbench.dataset import DatasetInfo, FloatArray, IntArray, Sensor
+from harbench.errors import HarbenchError
+from harbench.evaluation.predict import Precision, predict
+from harbench.method import budget
+from harbench.options import build
+from harbench.protocol import Condition
+from harbench.running.plan import resolve_device
+from harbench.streams import stream
+from harbench.training.fit import fit
+from harbench.training.identity import Training
+
+UNLABELLED = -1
+
+
+class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """``Classifier("robusthar", lam=0.3).fit(X, y).predict(X)``.
+
+    X is (n, T, N, C): T steps, N sensors, C channels; or (n, V, T) as aeon and sktime use it, whose
+    V channels are `sensors` devices of V / sensors channels each, sensor by sensor. NaN marks a
+    missing value. y holds any labels; -1 marks a window without label, which only the
+    unlabelled stages of a method see. A tenth of the labelled windows selects the best epoch.
+
+    Parameters
+    ----------
+    method: name of a registered method. sensors: number of devices in (n, V, T) input.
+    positions: (N, 3) body coordinates in metres (right, forward, up of the pelvis); by default
+    the sensors stand in a vertical line, in their order. rate: Hz. budget: "paper", "quick" or
+    "smoke". seed, device, precision: as in `harbench.run`. config: the method's configuration.
+
+    Attributes
+    ----------
+    classes_: sorted labels. network_: the trained torch module. training_,
+    standardiser_: what it was trained on and with.
+    """
+
+    def __init__(
+        self,
+        method: str = "robusthar",
+        *,
+        sensors: int = 1,
+        positions: Any = None,
+        rate: float = 50.0,
+        budget: str = "quick",
+        seed: int = 0,
+        device: str = "auto",
+        precision: Precision = "fp32",
+        **config: Any,
+    ) -> None:
+        self.method = method
+        self.sensors = sensors
+        self.positions = positions
+        self.rate = rate
+        self.budget = budget
+        self.seed = seed
+        self.device = device
+        self.precision = precision
+        self.config = config
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The named parameters and the method's configuration values."""
+        return {**super().get_params(deep), **self.config}
+
+    def set_params(self, **params: Any) -> Self:
+        """Set named parameters; all others go into the method's configuration."""
+        for key, value in params.items():
+            if key in self.get_params() and key not in self.config:
+                setattr(self, key, value)
+            else:
+                self.config = {**self.config, key: value}
+        return self
+
+    def fit(self, X: Any, y: Any) -> Self:  # noqa: N803
+        """Train on windows X and labels y; raises HarbenchError (a ValueError) on bad input."""
+        windows = self._windows(X)
+        codes = self._codes(y, len(windows))
+        cls = registry.method_class(self.method)
+        place = resolve_device(self.device, self.precision)
+        dataset = store.from_arrays(windows, np.maximum(codes, 0), self._info(windows))
+        self.training_ = Training(
+            method=cls(build(cls.Config, self.config, f"method {self.method!r}")),
+            dataset=dataset,
+            split=self._split(codes),
+            train_missing=Condition(),
+            budget=budget(self.budget),
+            seed=self.seed,
+            precision=self.precision,
+            device=place,
+        )
+        fitted = fit(self.training_)
+        self.network_ = fitted.network
+        self.standardiser_ = fitted.standardiser
+        self.n_features_in_ = int(np.prod(windows.shape[1:]))
+        return self
+
+    def predict_proba(self, X: Any) -> FloatArray:  # noqa: N803
+        """(n, K) class probabilities, columns as in `classes_`."""
+        if not hasattr(self, "network_"):
+            from sklearn.exceptions import NotFittedError
+
+            raise NotFittedError("Call fit before predict.")
+        windows = self._windows(X)
+        known = self.training_.dataset
+        if windows.shape[1:] != known.shape:
+            raise HarbenchError(f"Fitted on windows {known.shape}, got {windows.shape[1:]}.")
+        labels = np.zeros(len(windows), dtype=np.int64)
+        source = WindowSource(
+            store.from_arrays(windows, labels, known.info),
+            np.arange(len(windows)),
+            self.standardiser_,
+            torch.device(self.training_.device),
+        )
+        logits = predict(self.training_.method, self.network_, source, self.seed, self.precision)
+        return np.asarray(torch.softmax(logits, dim=1).numpy())
+
+    def predict(self, X: Any) -> np.ndarray[Any, Any]:  # noqa: N803
+        """(n,) the most probable label."""
+        return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
+
+    def _windows(self, given: Any) -> FloatArray:
+        windows = np.asarray(given, dtype=np.float32)
+        if windows.ndim == 3:
+            count, channels, steps = windows.shape
+            if channels % self.sensors:
+                raise HarbenchError(
+                    f"X has {channels} channels, which {self.sensors} sensors cannot share equally."
+                )
+            split = windows.reshape(count, self.sensors, channels // self.sensors, steps)
+            windows = np.moveaxis(split, 3, 1)
+        if windows.ndim != 4 or 0 in windows.shape:
+            raise HarbenchError(
+                f"X must be (n, T, N, C) or (n, V, T) and not empty, got {np.shape(given)}."
+            )
+        if np.isinf(windows).any():
+            raise HarbenchError("X holds infinite values; use NaN for missing ones.")
+        return windows
+
+    def _codes(self, y: Any, count: int) -> IntArray:
+        """Class indices, -1 where unlabelled; sets `classes_`."""
+        labels = np.asarray(y)
+        if labels.shape != (count,):
+            raise HarbenchError(f"y must have one label per window ({count}), got {labels.shape}.")
+        missing = np.array([label is None or label != label for label in labels.tolist()])
+        if missing.any():
+            raise HarbenchError(
+                f"y[{int(missing.argmax())}] is missing; use -1 for windows without a label."
+            )
+        unlabelled = labels == UNLABELLED
+        self.classes_, codes = np.unique(labels[~unlabelled], return_inverse=True)
+        if len(self.classes_) < 2:
+            raise HarbenchError(f"y has {len(self.classes_)} class; at least two are needed.")
+        found = np.full(count, UNLABELLED, dtype=np.int64)
+        found[~unlabelled] = codes
+        if np.bincount(codes).min() < 2:
+            rare = self.classes_[np.bincount(codes).argmin()]
+            raise HarbenchError(f"Class {rare!r} has one window; training needs at least two.")
+        return found
+
+    def _split(self, codes: IntArray) -> Split:
+        """A stratified tenth of the labelled windows, at least one per class, for selection."""
+        labelled = np.flatnonzero(codes >= 0)
+        draws = stream(self.seed, "validation")
+        count = round(SHARE * len(labelled))
+        chosen = stratified(codes[labelled], count, draws, at_least_one=True)
+        validation = labelled[chosen]
+        train = np.setdiff1d(np.arange(len(codes)), validation)
+        return Split(train, validation, validation[:0], np.setdiff1d(labelled, validation))
+
+    def _info(self, windows: FloatArray) -> DatasetInfo:
+        sensors, channels = windows.shape[2:]
+        places = self.positions
+        if places is None:
+            places = [(0.0, 0.0, -0.1 * index) for index in range(sensors)]
+        if np.shape(places) != (sensors, 3):
+            raise HarbenchError(f"positions must be ({sensors}, 3), got {np.shape(places)}.")
+        return DatasetInfo(
+            title="arrays",
+            sensors=tuple(
+                Sensor(f"sensor {i}", (float(x), float(y), float(z)))
+                for i, (x, y, z) in enumerate(places)
+            ),
+            channels=tuple(f"channel {i}" for i in range(channels)),
+            units=("",) * channels,
+            classes=tuple(map(str, self.classes_)),
+            rate=self.rate,
+            licence="",
+            citation="",
+        )

@@ -1,0 +1,74 @@
+"""A prepared dataset in words and numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+from rich.console import Group
+from rich.table import Table
+
+from harbench.dataset import HARDataset
+
+CHUNK = 4096
+
+
+def describe(dataset: HARDataset) -> Group:
+    """Facts, sensors with their missing share, and windows per class and subject."""
+    return Group(_facts(dataset), "", _sensors(dataset), "", _counts(dataset))
+
+
+def _facts(dataset: HARDataset) -> Table:
+    info = dataset.info
+    steps, sensors, channels = dataset.shape
+    table = Table(box=None, show_header=False, pad_edge=False)
+    rows = {
+        "dataset": f"{dataset.spec}: {info.title}",
+        "windows": f"{len(dataset)} of {steps} steps ({steps / info.rate:g} s at {info.rate:g} Hz)",
+        "size": f"{sensors} sensors x {channels} channels, {len(info.classes)} classes, "
+        f"{len(np.unique(dataset.subjects))} subjects, "
+        f"{len(np.unique(dataset.recordings))} recordings",
+        "channels": ", ".join(
+            f"{name} ({unit})" for name, unit in zip(info.channels, info.units, strict=True)
+        ),
+        "fingerprint": dataset.fingerprint,
+        "licence": info.licence,
+        "citation": info.citation,
+        "source": info.url or "embedded",
+    }
+    for key, value in rows.items():
+        table.add_row(f"[bold]{key}[/]", value)
+    return table
+
+
+def _sensors(dataset: HARDataset) -> Table:
+    missing = missing_share(dataset)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for title in ("sensor", "right (m)", "forward (m)", "up (m)", "missing"):
+        table.add_column(title, justify="left" if title == "sensor" else "right")
+    for sensor, share in zip(dataset.info.sensors, missing, strict=True):
+        place = [f"{value:+.2f}" for value in sensor.position]
+        table.add_row(sensor.name, *place, f"{100 * share:.2f} %")
+    return table
+
+
+def missing_share(dataset: HARDataset) -> np.ndarray:
+    """(N,) natively missing share of each sensor's values."""
+    missing = np.zeros(dataset.shape[1])
+    for begin in range(0, len(dataset), CHUNK):
+        missing += np.isnan(dataset.windows[begin : begin + CHUNK]).sum(axis=(0, 1, 3))
+    steps, _, channels = dataset.shape
+    return missing / (len(dataset) * steps * channels)
+
+
+def _counts(dataset: HARDataset) -> Table:
+    subjects = np.unique(dataset.subjects)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("windows")
+    for subject in [*subjects, "all"]:
+        table.add_column(str(subject), justify="right")
+    for index, name in enumerate(dataset.info.classes):
+        mine = dataset.labels == index
+        counts = [int((mine & (dataset.subjects == s)).sum()) for s in subjects]
+        table.add_row(name, *map(str, counts), str(int(mine.sum())))
+    totals = [int((dataset.subjects == s).sum()) for s in subjects]
+    table.add_row("[bold]all[/]", *map(str, totals), str(len(dataset)))
+    return table

@@ -1,0 +1,73 @@
+"""`harbench list`: what there is."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+
+class Kind(StrEnum):
+    """What can be listed."""
+
+    methods = "methods"
+    datasets = "datasets"
+    protocols = "protocols"
+
+
+def list_(kind: Annotated[Kind, typer.Argument(help="What to list.")]) -> None:
+    """List methods, datasets or protocols, a line each."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    rows = {Kind.methods: _methods, Kind.datasets: _datasets, Kind.protocols: _protocols}
+    header, *lines = rows[kind]()
+    for title in header:
+        table.add_column(title)
+    for line in lines:
+        table.add_row(*line)
+    Console().print(table)
+
+
+def _methods() -> list[tuple[str, ...]]:
+    from harbench import registry
+    from harbench.errors import HarbenchError
+
+    rows: list[tuple[str, ...]] = [("method", "kind", "reference")]
+    for name in registry.method_names():
+        try:
+            cls = registry.method_class(name)
+            rows.append((name, cls.kind, cls.reference))
+        except HarbenchError as error:
+            rows.append((name, "[red]broken[/]", str(error)))
+    return rows
+
+
+def _datasets() -> list[tuple[str, ...]]:
+    from harbench import registry
+    from harbench.data import store
+    from harbench.errors import HarbenchError
+
+    rows: list[tuple[str, ...]] = [("dataset", "prepared", "classes", "sensors", "Hz", "title")]
+    for name in registry.dataset_names():
+        try:
+            canonical, dataset = store.resolve(name)
+            info = dataset.info
+            state = "yes" if store.is_prepared(canonical) else "no"
+            sizes = (str(len(info.classes)), str(len(info.sensors)), f"{info.rate:g}")
+            rows.append((name, state, *sizes, info.title))
+        except HarbenchError as error:
+            rows.append((name, "[red]broken[/]", "", "", "", str(error)))
+    return rows
+
+
+def _protocols() -> list[tuple[str, ...]]:
+    from harbench import registry
+
+    protocols = map(registry.protocol, registry.protocol_names())
+    return [
+        ("protocol", "split", "labels", "description"),
+        *((p.name, p.split, f"{100 * p.label_fraction:g} %", p.description) for p in protocols),
+    ]

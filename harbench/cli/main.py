@@ -1,0 +1,52 @@
+"""The command `harbench`. Nothing heavy is imported before a verb needs it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from harbench import __version__
+from harbench.cli import data, list_, results, run
+from harbench.errors import HarbenchError
+
+app = typer.Typer(
+    name="harbench",
+    help="Compare methods for wearable activity recognition with missing data.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("run")(run.run)
+app.command("list")(list_.list_)
+app.command("results")(results.results)
+app.add_typer(data.app, name="data")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"harbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Entry point: a user's mistake is a message on stderr and exit code 2."""
+    try:
+        app()
+    except HarbenchError as error:
+        print(f"harbench: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("harbench: interrupted; the same command goes on from here.", file=sys.stderr)
+        sys.exit(130)

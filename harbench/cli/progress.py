@@ -1,0 +1,82 @@
+"""Live progress: one line per running seed on a terminal, plain lines in a log."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from harbench.running.plan import Run
+from harbench.training.fit import Progress
+
+LOG_EVERY_SECONDS = 30.0
+
+
+class Display:
+    """Shows what is running. On something that is not a terminal it prints a line now and then."""
+
+    def __init__(self, console: Console, total: int, finished: int) -> None:
+        self.console = console
+        self.total = total
+        self.finished = finished
+        self.running: dict[str, Progress] = {}
+        self.logged: dict[str, float] = {}
+        self.live = Live(console=console, refresh_per_second=4, transient=True)
+
+    def __enter__(self) -> Self:
+        if self.finished:
+            self.console.print(f"{self.finished} of {self.total} runs are already there.")
+        if self.console.is_terminal:
+            self.live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.live.stop()
+
+    def news(self, run: Run, progress: Progress) -> None:
+        """One epoch of a run has ended."""
+        name = str(run)
+        self.running[name] = progress
+        if self.console.is_terminal:
+            self.live.update(self._table())
+            return
+        last, stage_ends = self.logged.get(name, 0.0), progress.epoch == progress.epochs
+        if stage_ends or time.monotonic() - last >= LOG_EVERY_SECONDS:
+            self.logged[name] = time.monotonic()
+            self.console.print(f"{name}: {' · '.join(_words(progress))}", soft_wrap=True)
+
+    def ended(self, run: Run, outcome: str) -> None:
+        """A run is over."""
+        self.running.pop(str(run), None)
+        self.finished += 1
+        self.console.print(f"[{self.finished}/{self.total}] {run}: {outcome}", soft_wrap=True)
+        if self.console.is_terminal:
+            self.live.update(self._table())
+
+    def _table(self) -> Table:
+        table = Table.grid(padding=(0, 2))
+        for name, progress in self.running.items():
+            table.add_row(name, *_words(progress))
+        return table
+
+
+def _words(progress: Progress) -> list[str]:
+    score = "" if progress.score is None else f"validation F1 {100 * progress.score:.1f}"
+    minutes, seconds = divmod(round(progress.seconds_left), 60)
+    words = [
+        progress.stage,
+        f"epoch {progress.epoch}/{progress.epochs}",
+        f"loss {progress.loss:.4f}",
+        score,
+        f"{minutes}:{seconds:02d} left",
+    ]
+    return [word for word in words if word]

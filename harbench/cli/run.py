@@ -1,0 +1,138 @@
+"""`harbench run`: carry out a grid of runs."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harbench.running.plan import Run
+    from harbench.running.store import ResultStore
+
+
+class Device(StrEnum):
+    """Where to compute; auto takes a GPU if there is one."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+class PrecisionName(StrEnum):
+    """How products are computed."""
+
+    fp32 = "fp32"
+    tf32 = "tf32"
+    bf16 = "bf16"
+
+
+def run(
+    method: Annotated[list[str], typer.Option(help="Method (repeatable).")],
+    protocol: Annotated[list[str], typer.Option(help="Protocol, or a TOML file (repeatable).")],
+    dataset: Annotated[list[str] | None, typer.Option(help="Dataset (repeatable); spar.")] = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="For example 0-4 or 0,2; default: the protocol's.")
+    ] = None,
+    budget: Annotated[str, typer.Option(help="Epochs per stage: paper, quick, smoke.")] = "paper",
+    device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.auto,
+    precision: Annotated[PrecisionName, typer.Option(help="Of products.")] = PrecisionName.fp32,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Runs side by side; default: CPU cores, or 1 on a GPU."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Configuration key=value (repeatable).")
+    ] = None,
+    results: Annotated[
+        Path | None, typer.Option(help="Folder of records; $HARBENCH_RESULTS or ./results.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Train and test anew.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the plan.")] = False,
+) -> None:
+    """Train and test methods under protocols; finished runs are not repeated."""
+    from harbench.options import parse_pairs
+    from harbench.running.plan import make_plan, parse_seeds
+    from harbench.running.store import ResultStore, default_results
+
+    runs = make_plan(
+        method,
+        dataset or ["spar"],
+        protocol,
+        parse_seeds(seeds) if seeds is not None else None,
+        budget,
+        device.value,
+        precision.value,
+        parse_pairs(settings or [], where="in --set"),
+    )
+    store = ResultStore(results or default_results())
+    jobs = jobs or _default_jobs(runs)
+    if dry_run:
+        _show_plan(runs, store, jobs, force)
+        return
+    _carry_out(runs, store, jobs, force)
+
+
+def _default_jobs(runs: Sequence[Run]) -> int:
+    import psutil
+
+    if runs[0].device == "cuda":
+        return 1
+    process = psutil.Process()
+    usable = process.cpu_affinity() if hasattr(process, "cpu_affinity") else None
+    return max(1, min(len(usable or []) or psutil.cpu_count() or 1, len(runs)))
+
+
+def _show_plan(runs: Sequence[Run], store: ResultStore, jobs: int, force: bool) -> None:
+    from rich.console import Console
+
+    from harbench.cli.planned import plan_table
+
+    console = Console()
+    table, seconds = plan_table(runs, store, jobs, force)
+    console.print(table)
+    console.print(f"{len(runs)} runs, {jobs} at a time: about {seconds / 60:.1f} minutes.")
+
+
+def _carry_out(runs: Sequence[Run], store: ResultStore, jobs: int, force: bool) -> None:
+    from rich.console import Console
+
+    from harbench.cli.progress import Display
+    from harbench.cli.tables import footnote, results_tables
+    from harbench.running.api import collect
+    from harbench.running.executors import Orders, in_workers
+    from harbench.running.provenance import command_line
+    from harbench.running.records import Failure
+
+    console = Console()
+    left = [run for run in runs if force or store.find(run) is None]
+    failed = 0
+    with Display(console, len(runs), len(runs) - len(left)) as display:
+        for run, outcome in in_workers(left, Orders(command_line(), force), display.news, jobs):
+            store.write(run, outcome)
+            if isinstance(outcome, Failure):
+                failed += 1
+                note = store.path(run).with_suffix(".failed.json")
+                display.ended(run, f"[red]failed[/]: {outcome.error} ({note})")
+            else:
+                headline = run.protocol.headline
+                score = next(
+                    getattr(row, headline.metric)
+                    for row in outcome.conditions
+                    if (row.scale, row.rate) == (headline.scale, headline.rate)
+                )
+                wording = f"{headline.metric} {100 * score:.2f} % ({headline})"
+                display.ended(run, wording)
+    frame = collect(runs, store)
+    if not frame.empty:
+        for table in results_tables(frame):
+            console.print(table)
+        console.print(footnote(frame), style="dim")
+        console.print(f"Records: {store.root}", style="dim")
+    if failed:
+        console.print(f"{failed} of {len(runs)} runs failed; the same command tries them again.")
+        raise typer.Exit(1)

@@ -1,0 +1,58 @@
+"""Results as terminal tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import pandas as pd
+from rich.table import Table
+
+from harbench.analysis.summary import summarise
+
+METRICS = {"accuracy": "accuracy %", "f1_macro": "macro-F1 %", "f1_weighted": "weighted F1 %"}
+
+
+def results_tables(frame: pd.DataFrame) -> Iterator[Table]:
+    """One table per dataset, protocol and budget: mean ± standard deviation over seeds."""
+    summary = summarise(frame, list(METRICS))
+    for (dataset, protocol, budget), part in summary.groupby(
+        ["dataset", "protocol", "budget"], sort=False
+    ):
+        table = Table(
+            title=f"{dataset} · {protocol} · budget {budget}",
+            box=None,
+            header_style="bold",
+            title_justify="left",
+        )
+        for column in ("method", "test data", "seeds", *METRICS.values()):
+            table.add_column(column, justify="right" if column.endswith(("%", "s")) else "left")
+        previous = ""
+        for row in part.to_dict("records"):
+            name = row["variant"] or row["method"]
+            cells = [_cell(row[f"{m}_mean"], row[f"{m}_sd"]) for m in METRICS]
+            shown = name if name != previous else ""
+            previous = name
+            condition = _condition(row["scale"], row["rate"])
+            table.add_row(shown, condition, str(row["n_seeds"]), *cells)
+        yield table
+
+
+def _condition(scale: str, rate: float) -> str:
+    return scale if scale == "clean" else f"{scale} {100 * rate:g} %"
+
+
+def _cell(mean: float, spread: float) -> str:
+    return f"{mean:.2f}" if math.isnan(spread) else f"{mean:.2f} ± {spread:.2f}"
+
+
+def footnote(frame: pd.DataFrame) -> str:
+    """What a reader must know to read the tables right."""
+    lines = ["Mean ± standard deviation over seeds; each seed redraws split, labels and weights."]
+    leakage = frame["leakage"].max()
+    if leakage > 0:
+        lines.append(
+            f"Leakage: up to {100 * leakage:.1f} % of the test windows share samples with a "
+            "training window; protocol `recording` has none."
+        )
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""From recordings to standardised, corrupted batches."""

@@ -1,0 +1,119 @@
+"""Missing data at three scales: exact rates, nested, the same for every method.
+
+A corruption is a pure function of (fingerprint, seed, part, scale, rate) and of how many windows
+there are. What is missing at 5 % is missing at 10 % and 15 %, too: cells come from the prefix of
+one permutation, segments grow around a fixed centre.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from harbench.dataset import BoolArray, IntArray
+from harbench.errors import HarbenchError
+from harbench.protocol import Condition
+from harbench.streams import stream
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What W windows of shape (T, N, C) lose, in a form much smaller than a mask.
+
+    lost: (W, N, C), True where a whole channel is gone. begin, end: (W,) steps of the lost
+    segment [begin, end), empty where begin == end.
+    """
+
+    steps: int
+    lost: BoolArray
+    begin: IntArray
+    end: IntArray
+
+    def observed(self, rows: IntArray | slice) -> BoolArray:
+        """The mask (len(rows), T, N, C) of some windows: False where missing."""
+        time = np.arange(self.steps)
+        inside = (time >= self.begin[rows, None]) & (time < self.end[rows, None])
+        return np.asarray(~(self.lost[rows][:, None] | inside[:, :, None, None]))
+
+    def select(self, rows: IntArray) -> Missing:
+        """The corruption of some of the windows."""
+        return Missing(self.steps, self.lost[rows], self.begin[rows], self.end[rows])
+
+
+def corrupt(
+    condition: Condition,
+    count: int,
+    shape: tuple[int, int, int],
+    fingerprint: str,
+    seed: int,
+    part: str = "test",
+) -> Missing:
+    """The corruption of `count` windows of `shape` (T, N, C) under `condition`.
+
+    sensor: exactly round(rate*W*N) (window, sensor) cells. channel: exactly round(rate*W*N*C)
+    (window, sensor, channel) cells. segment: one run of exactly round(rate*T) steps per window.
+    mixed: each window draws one scale, in equal shares; each third has its exact rate.
+    No window loses everything. Raises HarbenchError where the rate would force that.
+    """
+    steps, sensors, channels = shape
+    missing = Missing(
+        steps,
+        np.zeros((count, sensors, channels), dtype=bool),
+        np.zeros(count, dtype=np.int64),
+        np.zeros(count, dtype=np.int64),
+    )
+    if condition.scale == "clean":
+        return missing
+    scales = ("segment", "channel", "sensor")
+    if condition.scale == "mixed":
+        order = stream(seed, "mixed", fingerprint, part).permutation(count)
+        groups = {scale: np.sort(order[i::3]) for i, scale in enumerate(scales)}
+    else:
+        groups = {condition.scale: np.arange(count)}
+    for scale, rows in groups.items():
+        draws = stream(seed, "missing", fingerprint, part, condition.scale, scale)
+        if scale == "segment":
+            begin, end = _segments(len(rows), steps, condition, draws)
+            missing.begin[rows], missing.end[rows] = begin, end
+        elif scale == "channel":
+            cells = _cells(len(rows), sensors * channels, condition, draws, "channel")
+            missing.lost[rows] = cells.reshape(-1, sensors, channels)
+        else:
+            cells = _cells(len(rows), sensors, condition, draws, "sensor")
+            missing.lost[rows] = cells[:, :, None]
+    return missing
+
+
+def _segments(
+    count: int, steps: int, condition: Condition, draws: np.random.Generator
+) -> tuple[IntArray, IntArray]:
+    """One run per window, as near to its fixed centre as the window's ends allow."""
+    centre = draws.integers(0, steps, size=count)
+    length = round(condition.rate * steps)
+    if length >= steps:
+        raise HarbenchError(f"{condition} would remove all {steps} steps of every window.")
+    begin = np.clip(centre - length // 2, 0, steps - length)
+    return begin, begin + length
+
+
+def _cells(
+    count: int, per_window: int, condition: Condition, draws: np.random.Generator, kind: str
+) -> BoolArray:
+    """Exactly round(rate * count * per_window) lost cells, never all of one window."""
+    order = draws.permutation(count * per_window)
+    rank = np.empty(order.size, dtype=np.int64)
+    rank[order] = np.arange(order.size)
+    # The cell that a window would lose last is protected, so every window keeps one.
+    last = rank.reshape(count, per_window).max(axis=1, initial=-1)
+    order = order[~np.isin(np.arange(order.size), last)]
+    total = round(condition.rate * count * per_window)
+    if total > order.size:
+        raise HarbenchError(
+            f"{condition}: {total} of {count * per_window} {kind} cells cannot be lost while "
+            f"every window keeps one of its {per_window} {kind}s. Use a smaller rate or leave "
+            f"the scale {kind!r} out."
+        )
+    cells = np.zeros(count * per_window, dtype=bool)
+    cells[order[:total]] = True
+    return cells.reshape(count, per_window)

@@ -1,0 +1,128 @@
+"""Standardised batches of one part of a dataset, from memory where they fit, else from disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import psutil
+import torch
+from torch import Tensor
+
+from harbench.data.missing import Missing
+from harbench.dataset import BoolArray, FloatArray, HARDataset, IntArray
+
+CHUNK = 4096
+RESIDENT_SHARE = 0.25
+BYTES_PER_VALUE = 5
+
+
+@dataclass(frozen=True)
+class Standardiser:
+    """Mean and standard deviation per (sensor, channel), of observed training values only."""
+
+    mean: FloatArray
+    std: FloatArray
+
+    @classmethod
+    def fit(
+        cls, dataset: HARDataset, train: IntArray, missing: Missing | None = None
+    ) -> Standardiser:
+        """Two passes over the training windows in float64, a chunk in memory at a time.
+
+        A channel that never varies or is never observed gets standard deviation 1.
+        """
+        shape = dataset.shape[1:]
+        count, total, squares = (np.zeros(shape) for _ in range(3))
+        for values, observed in _chunks(dataset, train, missing):
+            count += observed.sum(axis=(0, 1))
+            total += np.where(observed, values, 0).sum(axis=(0, 1), dtype=np.float64)
+        mean = total / np.maximum(count, 1)
+        for values, observed in _chunks(dataset, train, missing):
+            squares += np.square(np.where(observed, values - mean, 0.0)).sum(axis=(0, 1))
+        std = np.sqrt(squares / np.maximum(count, 1))
+        std[std < 1e-8] = 1.0
+        return cls(mean.astype(np.float32), std.astype(np.float32))
+
+    def __call__(self, values: FloatArray, observed: BoolArray) -> FloatArray:
+        """Standardise (B, T, N, C); missing values become exactly 0."""
+        return np.where(observed, (values - self.mean) / self.std, np.float32(0))
+
+
+def _chunks(
+    dataset: HARDataset, indices: IntArray, missing: Missing | None
+) -> Iterator[tuple[FloatArray, BoolArray]]:
+    for begin in range(0, len(indices), CHUNK):
+        rows = np.arange(begin, min(begin + CHUNK, len(indices)))
+        yield read(dataset, indices, rows, missing)
+
+
+def read(
+    dataset: HARDataset, indices: IntArray, rows: IntArray, missing: Missing | None
+) -> tuple[FloatArray, BoolArray]:
+    """Raw values and observed mask of some windows of a part; corrupted values read as NaN."""
+    values = np.asarray(dataset.windows[indices[rows]])
+    observed = ~np.isnan(values)
+    if missing is not None:
+        observed &= missing.observed(rows)
+    return values, observed
+
+
+class WindowSource:
+    """Standardised, corrupted windows of one part, served as tensors on one device.
+
+    Where they fit into a quarter of the free memory they are computed once and stay on the
+    device; otherwise each batch is read from disk. Both ways give the same bits.
+    """
+
+    def __init__(
+        self,
+        dataset: HARDataset,
+        indices: IntArray,
+        standardiser: Standardiser,
+        device: torch.device,
+        missing: Missing | None = None,
+    ) -> None:
+        self.dataset = dataset
+        self.indices = indices
+        self.standardiser = standardiser
+        self.device = device
+        self.missing = missing
+        self._resident: tuple[Tensor, Tensor] | None = None
+        needed = BYTES_PER_VALUE * len(indices) * int(np.prod(dataset.shape))
+        if needed < RESIDENT_SHARE * _free_memory(device):
+            parts = [
+                self._read(np.arange(begin, min(begin + CHUNK, len(indices))))
+                for begin in range(0, len(indices), CHUNK)
+            ]
+            x, observed = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
+            self._resident = x, observed
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def select(self, rows: IntArray) -> WindowSource:
+        """The windows at `rows` as a source of their own, with the corruption they have here."""
+        missing = None if self.missing is None else self.missing.select(rows)
+        return WindowSource(
+            self.dataset, self.indices[rows], self.standardiser, self.device, missing
+        )
+
+    def batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """x and observed, (B, T, N, C), of the windows at `rows` (CPU indices into the part)."""
+        if self._resident is None:
+            return self._read(rows.numpy())
+        rows = rows.to(self.device)
+        return self._resident[0][rows], self._resident[1][rows]
+
+    def _read(self, rows: IntArray) -> tuple[Tensor, Tensor]:
+        values, observed = read(self.dataset, self.indices, rows, self.missing)
+        x = torch.from_numpy(self.standardiser(values, observed))
+        return x.to(self.device), torch.from_numpy(observed).to(self.device)
+
+
+def _free_memory(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return int(psutil.virtual_memory().available)

@@ -1,0 +1,184 @@
+"""Who is trained on, who selects, who is tested; and which training windows keep their labels.
+
+A split depends on (fingerprint, kind, seed) and a labelled subset on that and the fraction:
+never on the method or on a protocol's name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from harbench.dataset import HARDataset, IntArray
+from harbench.errors import HarbenchError
+from harbench.protocol import SplitKind
+from harbench.streams import stream
+
+SHARE = 0.1
+BLOCK_WINDOWS = 10
+
+
+@dataclass(frozen=True)
+class Split:
+    """Sorted window indices. `labelled` is the part of `train` whose labels may be used."""
+
+    train: IntArray
+    validation: IntArray
+    test: IntArray
+    labelled: IntArray
+
+    def digest(self) -> str:
+        """sha256 of the indices, for cache keys and records."""
+        parts = (self.train, self.validation, self.test, self.labelled)
+        return hashlib.sha256(b"|".join(p.astype("<i8").tobytes() for p in parts)).hexdigest()
+
+
+def split(dataset: HARDataset, kind: SplitKind, label_fraction: float, seed: int) -> Split:
+    """Split `dataset` 8:1:1 in the given way and draw the labelled subset.
+
+    random: stratified over windows. subject: whole subjects. loso: the test part is subject
+    number `seed` (sorted), validation another one. recording: see `_by_recording`.
+    Raises HarbenchError where the dataset is too small for the kind.
+    """
+    generator = stream(seed, "split", dataset.fingerprint, kind)
+    makers = {
+        "random": lambda: _random(dataset.labels, generator),
+        "subject": lambda: _by_subject(dataset, generator),
+        "loso": lambda: _leave_one_out(dataset, generator, seed),
+        "recording": lambda: _by_recording(dataset, generator),
+    }
+    train, validation, test = makers[kind]()
+    for part, indices in (("training", train), ("validation", validation), ("test", test)):
+        if len(indices) == 0:
+            raise HarbenchError(
+                f"Dataset {dataset.spec!r} with {len(dataset)} windows leaves no {part} window "
+                f"in a {kind!r} split, seed {seed}."
+            )
+    labelled = labelled_subset(dataset, kind, train, label_fraction, seed)
+    return Split(train, validation, test, labelled)
+
+
+def labelled_subset(
+    dataset: HARDataset, kind: SplitKind, train: IntArray, fraction: float, seed: int
+) -> IntArray:
+    """A stratified `fraction` of the training windows, at least one of every class.
+
+    Subsets are nested: what is labelled at 5 % is labelled at 15 %.
+    """
+    generator = stream(seed, "labels", dataset.fingerprint, kind)
+    count = round(fraction * len(train))
+    return train[stratified(dataset.labels[train], count, generator, at_least_one=True)]
+
+
+def stratified(
+    labels: IntArray, count: int, generator: np.random.Generator, at_least_one: bool = False
+) -> IntArray:
+    """Sorted positions of `count` entries of `labels`, each class in proportion.
+
+    Quotas are rounded by largest remainder, so that they add up to `count`; at_least_one lifts
+    every present class to one, which may exceed `count`.
+    """
+    classes, sizes = np.unique(labels, return_counts=True)
+    orders = [generator.permutation(np.flatnonzero(labels == c)) for c in classes]
+    exact = count * sizes / max(1, len(labels))
+    quotas = np.floor(exact).astype(int)
+    ties = generator.permutation(len(classes))
+    ranking = ties[np.argsort(-(exact - quotas)[ties], kind="stable")]
+    quotas[ranking[: count - quotas.sum()]] += 1
+    if at_least_one:
+        quotas = np.maximum(quotas, 1)
+    return np.sort(np.concatenate([o[:q] for o, q in zip(orders, quotas, strict=True)]))
+
+
+def leakage(dataset: HARDataset, split: Split) -> float:
+    """The share of test windows that share a raw sample with some training window."""
+    steps = dataset.shape[0]
+    return float(np.mean(_near(dataset, split.test, split.train, steps)))
+
+
+def _random(labels: IntArray, generator: np.random.Generator) -> tuple[IntArray, ...]:
+    held_out = round(SHARE * len(labels))
+    test = stratified(labels, held_out, generator)
+    rest = np.setdiff1d(np.arange(len(labels)), test)
+    validation = rest[stratified(labels[rest], held_out, generator)]
+    return np.setdiff1d(rest, validation), validation, test
+
+
+def _by_subject(dataset: HARDataset, generator: np.random.Generator) -> tuple[IntArray, ...]:
+    subjects = _subjects(dataset, "subject")
+    order = generator.permutation(subjects)
+    held_out = max(1, round(SHARE * len(subjects)))
+    return _of_subjects(dataset, order[:held_out], order[held_out : 2 * held_out])
+
+
+def _leave_one_out(
+    dataset: HARDataset, generator: np.random.Generator, seed: int
+) -> tuple[IntArray, ...]:
+    subjects = _subjects(dataset, "loso")
+    if seed >= len(subjects):
+        raise HarbenchError(
+            f"Dataset {dataset.spec!r} has {len(subjects)} subjects: seeds of a 'loso' split go "
+            f"from 0 to {len(subjects) - 1}, got {seed}."
+        )
+    validation = generator.choice(np.delete(subjects, seed), 1)
+    return _of_subjects(dataset, subjects[seed : seed + 1], validation)
+
+
+def _subjects(dataset: HARDataset, kind: str) -> np.ndarray:
+    subjects = np.unique(dataset.subjects)
+    if len(subjects) < 3:
+        raise HarbenchError(
+            f"A {kind!r} split needs at least 3 subjects; dataset {dataset.spec!r} has "
+            f"{len(subjects)}."
+        )
+    return subjects
+
+
+def _of_subjects(
+    dataset: HARDataset, test: np.ndarray, validation: np.ndarray
+) -> tuple[IntArray, ...]:
+    in_test = np.isin(dataset.subjects, test)
+    in_validation = np.isin(dataset.subjects, validation)
+    rest = ~in_test & ~in_validation
+    return np.flatnonzero(rest), np.flatnonzero(in_validation), np.flatnonzero(in_test)
+
+
+def _by_recording(dataset: HARDataset, generator: np.random.Generator) -> tuple[IntArray, ...]:
+    """Blocks of up to 10 consecutive windows of a recording go to one part, stratified 8:1:1.
+
+    Then validation windows within one window length of a test window, and training windows
+    within one of either, are dropped, so parts share no sample and do not touch.
+    """
+    order = np.lexsort((dataset.starts, dataset.recordings))
+    owner = dataset.recordings[order]
+    first = np.flatnonzero(np.r_[True, owner[1:] != owner[:-1]])
+    rank = np.arange(len(order)) - np.repeat(first, np.diff(np.r_[first, len(order)]))
+    block_of = np.empty(len(order), dtype=np.int64)
+    new_block = np.r_[True, (owner[1:] != owner[:-1]) | (rank[1:] % BLOCK_WINDOWS == 0)]
+    block_of[order] = np.cumsum(new_block) - 1
+    blocks = range(int(block_of.max()) + 1)
+    main = np.array([np.bincount(dataset.labels[block_of == b]).argmax() for b in blocks])
+    train_b, validation_b, test_b = _random(main, generator)
+    train, validation, test = (
+        np.flatnonzero(np.isin(block_of, part)) for part in (train_b, validation_b, test_b)
+    )
+    gap = 2 * dataset.shape[0]
+    validation = validation[~_near(dataset, validation, test, gap)]
+    train = train[~_near(dataset, train, np.union1d(validation, test), gap)]
+    return train, validation, test
+
+
+def _near(dataset: HARDataset, windows: IntArray, others: IntArray, distance: int) -> np.ndarray:
+    """Which of `windows` start less than `distance` samples from one of `others`."""
+    stride = int(dataset.starts.max()) + 2 * distance + 1
+    place = dataset.recordings * stride + dataset.starts
+    sorted_others = np.sort(place[others])
+    if len(sorted_others) == 0:
+        return np.zeros(len(windows), dtype=bool)
+    right = np.searchsorted(sorted_others, place[windows])
+    below = sorted_others[np.maximum(right - 1, 0)]
+    above = sorted_others[np.minimum(right, len(sorted_others) - 1)]
+    nearest = np.minimum(np.abs(place[windows] - below), np.abs(place[windows] - above))
+    return np.asarray(nearest < distance)

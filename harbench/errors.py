@@ -1,0 +1,28 @@
+"""Errors that a person reads: what was wrong, where, what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class HarbenchError(ValueError):
+    """A mistake that the user can mend: printed without a traceback, exit code 2."""
+
+
+class TrainingError(Exception):
+    """A training that cannot go on (a loss that is not finite): its run ends as failed."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str], hint: str = "") -> HarbenchError:
+    """The error for a name that does not exist; it suggests the nearest one."""
+    options = sorted(known)
+    near = difflib.get_close_matches(name, options, n=1, cutoff=0.5)
+    advice = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(options) or 'none'}."
+    return HarbenchError(" ".join(filter(None, [f"Unknown {kind} {name!r}.", advice, hint])))
+
+
+def one_line(error: BaseException) -> str:
+    """An exception as one line: its type and the first line of its message."""
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__

@@ -1,0 +1,147 @@
+"""What a method is: a network, the stages of its training, and its class scores."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+
+from harbench.errors import unknown
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class InputShape:
+    """Everything that a method may know of a dataset before it sees a window.
+
+    steps T, sensors N, channels C per sensor, classes K. rate: Hz. positions: one (x, y, z) per
+    sensor in metres, origin at the pelvis, x right, y forward, z up.
+    """
+
+    steps: int
+    sensors: int
+    channels: int
+    classes: int
+    rate: float
+    positions: tuple[tuple[float, float, float], ...]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Standardised windows without labels: all that an unlabelled stage or a prediction sees.
+
+    x: (B, T, N, C) float32, 0 where missing. observed: same shape, False where missing.
+    generator: the only source of randomness of a loss, on the device of `x`.
+    """
+
+    x: Tensor
+    observed: Tensor
+    generator: torch.Generator
+
+
+@dataclass(frozen=True)
+class LabelledBatch(Batch):
+    """A batch of a labelled stage. y: (B,) class indices."""
+
+    y: Tensor
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How many epochs a training may take; part of a result's identity."""
+
+    name: str
+    pretrain: int
+    supervised: int
+
+
+BUDGETS = {
+    budget.name: budget
+    for budget in (Budget("paper", 200, 100), Budget("quick", 40, 40), Budget("smoke", 1, 1))
+}
+
+
+def budget(name: str) -> Budget:
+    """The budget called `name`; HarbenchError if there is none."""
+    if name not in BUDGETS:
+        raise unknown("budget", name, BUDGETS)
+    return BUDGETS[name]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One training phase. The engine owns its loop; the stage only says what is special.
+
+    loss(network, batch) gives the value to minimise, or a dict whose entry "loss" is that value
+    and whose other entries are only reported. A batch of a stage with labelled=False is a
+    `Batch`, without any label field; otherwise it is a `LabelledBatch`.
+    optimizer(parameters) builds the optimiser. schedule(progress) gives the factor of the learning
+    rate at each step, progress running from 0 to 1. clip: largest L2 norm of the gradient.
+    frozen(network): modules that stay in evaluation mode and are not trained.
+    select: "last" keeps the last epoch; "validation" restores the epoch with the highest macro-F1
+    on the validation windows (then the lowest cross-entropy, then the earliest).
+    """
+
+    name: str
+    loss: Callable[[Any, Any], Tensor | dict[str, Tensor]]
+    epochs: int
+    batch_size: int
+    labelled: bool
+    optimizer: Callable[[Iterator[nn.Parameter]], torch.optim.Optimizer]
+    schedule: Callable[[float], float] | None = None
+    clip: float | None = None
+    frozen: Callable[[Any], Iterable[nn.Module]] | None = None
+    select: Literal["last", "validation"] = "last"
+
+
+class Method(ABC):
+    """One file in methods/. It never touches files, devices, test windows or global randomness.
+
+    Subclasses set the class attributes and implement `build`, `stages`, `logits`, `test_config`.
+    `name` equals the file's name. `Config` is a frozen dataclass with a default for every field.
+    `presets` maps a dataset's name to configuration values that the original authors chose for
+    it; they are that dataset's defaults.
+    """
+
+    name: ClassVar[str]
+    kind: ClassVar[Literal["supervised", "self-supervised"]]
+    reference: ClassVar[str]
+    Config: ClassVar[type[Any]]
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+
+    def __init__(self, config: Any) -> None:
+        self.config = config
+
+    @abstractmethod
+    def build(self, shape: InputShape) -> nn.Module:
+        """The whole network, heads of all stages included, freshly initialised."""
+
+    @abstractmethod
+    def stages(self, budget: Budget) -> list[Stage]:
+        """The training phases in order; at least one is labelled."""
+
+    @abstractmethod
+    def logits(self, network: Any, batch: Batch) -> Tensor:
+        """Class scores (B, K) of a network in evaluation mode."""
+
+    @classmethod
+    @abstractmethod
+    def test_config(cls) -> Any:
+        """A tiny configuration that trains in a second, for the conformance suite."""
+
+
+M = TypeVar("M", bound=type[Method])
+METHODS: dict[str, type[Method]] = {}
+
+
+def register_method(cls: M) -> M:
+    """Class decorator: make a method known under its `name`."""
+    if not dataclasses.is_dataclass(cls.Config):
+        raise TypeError(f"{cls.__name__}.Config must be a frozen dataclass.")
+    METHODS[cls.name] = cls
+    return cls

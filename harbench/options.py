@@ -1,0 +1,87 @@
+"""Frozen option dataclasses: read from `key=value` text, validated, written back as a name.
+
+A *spec* is `name+key=value+key=value`: a dataset or method with options that differ from its
+defaults, for example ``bodysim+subjects=20`` or ``robusthar+lam=0.3``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from harbench.errors import HarbenchError, unknown
+
+T = TypeVar("T")
+
+
+def parse_spec(spec: str) -> tuple[str, dict[str, str]]:
+    """Split ``name+key=value`` into the name and its options as text."""
+    name, *pairs = spec.split("+")
+    return name, parse_pairs(pairs, where=f"in {spec!r}")
+
+
+def parse_pairs(pairs: typing.Iterable[str], where: str = "") -> dict[str, str]:
+    """Turn ``["lam=0.3"]`` into ``{"lam": "0.3"}``."""
+    options: dict[str, str] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key.strip():
+            raise HarbenchError(f"Expected key=value, got {pair!r} {where}".strip() + ".")
+        options[key.strip()] = value.strip()
+    return options
+
+
+def build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
+    """Build the option dataclass `cls` from `values` (texts or typed values).
+
+    Raises HarbenchError that names the option, what was expected and what came.
+    """
+    fields = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    hints = typing.get_type_hints(cls)
+    prepared: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in fields:
+            raise unknown(f"option of {where}", key, fields)
+        prepared[key] = _from_text(value, hints[key]) if isinstance(value, str) else value
+    try:
+        return TypeAdapter(cls).validate_python(prepared)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"] if part in fields) or "options"
+        message = first["msg"].removeprefix("Value error, ")
+        raise HarbenchError(f"{where}: {key}={values.get(key)!r}: {message}.") from None
+
+
+def _from_text(text: str, hint: Any) -> Any:
+    """Texts that pydantic cannot read by itself: `none`, and comma lists for tuples."""
+    origin = typing.get_origin(hint)
+    if origin in (typing.Union, types.UnionType) and text.lower() == "none":
+        return None
+    if origin is tuple:
+        return tuple(part for part in text.split(",") if part)
+    return text
+
+
+def differences(options: Any, default: Any) -> dict[str, Any]:
+    """The fields of `options` whose value is not that of `default`."""
+    return {
+        field.name: value
+        for field in dataclasses.fields(options)
+        if (value := getattr(options, field.name)) != getattr(default, field.name)
+    }
+
+
+def format_spec(name: str, changed: Mapping[str, Any]) -> str:
+    """The canonical spec: options sorted by key, so that one configuration has one name."""
+
+    def text(value: Any) -> str:
+        if isinstance(value, (tuple, list)):
+            return ",".join(map(text, value))
+        return str(value).lower() if isinstance(value, bool) or value is None else str(value)
+
+    return "+".join([name, *(f"{key}={text(changed[key])}" for key in sorted(changed))])

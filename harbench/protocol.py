@@ -1,0 +1,109 @@
+"""What a protocol is: one TOML file that fixes everything but method, dataset and seed."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from harbench.errors import HarbenchError, unknown
+
+Scale = Literal["clean", "segment", "channel", "sensor", "mixed"]
+Metric = Literal["accuracy", "f1_macro", "f1_weighted", "balanced_accuracy"]
+SplitKind = Literal["random", "subject", "loso", "recording"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Condition(_Part):
+    """One way of corrupting windows: `rate` of the data is lost at `scale`."""
+
+    scale: Scale = "clean"
+    rate: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+    @model_validator(mode="after")
+    def _clean_has_no_rate(self) -> Self:
+        if (self.scale == "clean") != (self.rate == 0):
+            raise ValueError("a rate above 0 goes with a scale other than clean, and only with it")
+        return self
+
+    def __str__(self) -> str:
+        return self.scale if self.scale == "clean" else f"{self.scale} {100 * self.rate:g} %"
+
+
+class Headline(Condition):
+    """The one number that a protocol stands for."""
+
+    metric: Metric = "accuracy"
+
+
+class Significance(_Part):
+    """The test of the protocol's significance statement, fixed before any result is seen."""
+
+    test: str = "nb-t"
+    family: Literal["column", "table"] = "column"
+    alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
+
+
+class Protocol(_Part):
+    """The shared rules of a comparison.
+
+    seeds: default seeds; for split "loso" the word "subjects" (seed s leaves out subject s).
+    label_fraction: labelled share of the training windows. scales x rates, and clean, are the
+    test conditions. train_missing: corruption of the training and validation windows, too.
+    variants: label -> configuration values of the method; a protocol with several is a sweep.
+    """
+
+    name: str
+    description: str
+    split: SplitKind = "random"
+    label_fraction: Annotated[float, Field(gt=0, le=1)] = 0.15
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] | Literal["subjects"] = (0, 1, 2, 3, 4)
+    scales: tuple[Literal["segment", "channel", "sensor", "mixed"], ...] = ()
+    rates: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
+    train_missing: Condition = Condition()
+    metrics: tuple[Metric, ...] = ("accuracy", "f1_macro", "f1_weighted", "balanced_accuracy")
+    headline: Headline = Headline()
+    significance: Significance = Significance()
+    variants: dict[str, dict[str, Any]] = {"": {}}
+
+    @property
+    def conditions(self) -> list[Condition]:
+        """Clean first, then every scale at every rate."""
+        corrupted = [Condition(scale=s, rate=r) for r in self.rates for s in self.scales]
+        return [Condition(), *corrupted]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.seeds == "subjects" and self.split != "loso":
+            raise ValueError('seeds = "subjects" goes with split = "loso" only')
+        wanted = Condition(scale=self.headline.scale, rate=self.headline.rate)
+        if wanted not in self.conditions:
+            raise ValueError(f"the headline condition ({wanted}) is not among the test conditions")
+        return self
+
+
+def read_protocol(path: Path) -> Protocol:
+    """Read and check one protocol file; its name is the file's name.
+
+    Raises HarbenchError that names the file, the key and the nearest known key.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise HarbenchError(f"{path}: not valid TOML: {error}.") from None
+    known = set(Protocol.model_fields) - {"name"}
+    for key in values:
+        if key not in known:
+            raise HarbenchError(f"{path}: {unknown('key', key, known)}")
+    try:
+        return Protocol.model_validate({**values, "name": path.stem})
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"])) or "file"
+        message = first["msg"].removeprefix("Value error, ")
+        raise HarbenchError(f"{path}: {key}: {message}.") from None

@@ -1,0 +1,153 @@
+"""One run: split, train, corrupt, score, record."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict
+
+import numpy as np
+import torch
+
+from harbench.data import splits, store
+from harbench.data.missing import corrupt
+from harbench.data.paths import cache_dir, writing
+from harbench.data.source import WindowSource
+from harbench.dataset import HARDataset
+from harbench.errors import HarbenchError, TrainingError, one_line
+from harbench.evaluation.metrics import scores
+from harbench.evaluation.predict import predict
+from harbench.running.plan import Run, training_of
+from harbench.running.provenance import now, provenance
+from harbench.running.records import (
+    ConditionScores,
+    Cost,
+    Failure,
+    Record,
+    SplitFacts,
+    StageCostRecord,
+)
+from harbench.training.cache import StageCache
+from harbench.training.fit import Fitted, Progress, fit
+from harbench.training.identity import Training, sha256, stage_keys
+
+
+def execute(
+    run: Run, command: str, report: Callable[[Progress], None], force: bool = False
+) -> Record | Failure:
+    """Carry a run out; whatever goes wrong becomes a Failure, never an exception.
+
+    force: train anew even where finished stages are cached.
+    """
+    started = now()
+    try:
+        return _execute(run, command, started, report, force)
+    except Exception as error:  # one failed run must not stop the grid; the traceback is kept
+        expected = isinstance(error, HarbenchError | TrainingError)
+        return failure(
+            run,
+            str(error) if expected else one_line(error),
+            traceback.format_exc(),
+            command,
+            started,
+        )
+
+
+def failure(run: Run, error: str, trace: str, command: str, started: str) -> Failure:
+    """The record of a run that ended without a result."""
+    return Failure(
+        identity=run.identity,
+        variant=run.variant,
+        error=error,
+        traceback=trace,
+        provenance=provenance(command, started),
+    )
+
+
+def _execute(
+    run: Run, command: str, started: str, report: Callable[[Progress], None], force: bool
+) -> Record:
+    # The number of threads changes the last bits of sums; runs side by side use the cores better.
+    torch.set_num_threads(1)
+    dataset = store.load(run.dataset)
+    training = training_of(run, dataset)
+    cache = StageCache.default()
+    if force:
+        for key in stage_keys(training):
+            cache.drop(key)
+    if run.device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    fitted = fit(training, cache, report)
+    conditions, speed = evaluate(run, training, fitted)
+    split = training.split
+    return Record(
+        identity=run.identity,
+        variant=run.variant,
+        conditions=conditions,
+        split=SplitFacts(
+            train=len(split.train),
+            validation=len(split.validation),
+            test=len(split.test),
+            labelled=len(split.labelled),
+            leakage=splits.leakage(dataset, split),
+            digest=split.digest(),
+        ),
+        cost=Cost(
+            parameters=sum(p.numel() for p in fitted.network.parameters()),
+            stages=[StageCostRecord(**asdict(cost)) for cost in fitted.stages],
+            peak_memory=_peak_memory(run.device),
+            windows_per_second=speed,
+            device=torch.cuda.get_device_name() if run.device == "cuda" else "cpu",
+        ),
+        provenance=provenance(command, started),
+    )
+
+
+def evaluate(run: Run, training: Training, fitted: Fitted) -> tuple[list[ConditionScores], float]:
+    """Scores under every test condition of the protocol, and windows per second."""
+    dataset, test = training.dataset, training.split.test
+    true = dataset.labels[test]
+    rows, predictions, seconds = [], {}, 0.0
+    for condition in run.protocol.conditions:
+        missing = corrupt(condition, len(test), dataset.shape, dataset.fingerprint, run.seed)
+        device = torch.device(run.device)
+        source = WindowSource(dataset, test, fitted.standardiser, device, missing)
+        begun = time.perf_counter()
+        logits = predict(training.method, fitted.network, source, run.seed, run.precision)
+        seconds += time.perf_counter() - begun
+        predicted = logits.argmax(dim=1).numpy().astype(np.int64)
+        result = scores(true, predicted, logits.shape[1])
+        rows.append(ConditionScores(scale=condition.scale, rate=condition.rate, **result))
+        predictions[str(condition)] = predicted
+    _keep_predictions(run, dataset, training, predictions)
+    return rows, len(rows) * len(test) / seconds
+
+
+def _keep_predictions(
+    run: Run,
+    dataset: HARDataset,
+    training: Training,
+    predictions: dict[str, np.ndarray],
+) -> None:
+    """y_true, subject and window of every test window, and y_pred under every condition."""
+    test = training.split.test
+    path = cache_dir() / "predictions" / f"{sha256(run.identity.model_dump(mode='json'))}.npz"
+    arrays = {f"y_pred/{name}": values for name, values in predictions.items()}
+    with writing(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(
+            file,
+            y_true=dataset.labels[test],
+            subject=dataset.subjects[test],
+            window=test,
+            **arrays,  # type: ignore[arg-type]
+        )
+
+
+def _peak_memory(device: str) -> int:
+    if device == "cuda":
+        return int(torch.cuda.max_memory_allocated())
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -1,0 +1,62 @@
+"""Where, when and with what a record was made."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+import harbench
+from harbench.running.records import Provenance
+
+PACKAGES = ("torch", "numpy", "pandas", "scipy", "scikit-learn", "einops", "safetensors")
+
+
+def now() -> str:
+    """The present time, UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def provenance(command: str, started: str) -> Provenance:
+    """The provenance of something that started at `started` and ends now."""
+    commit, dirty = source_state()
+    return Provenance(
+        harbench=harbench.__version__,
+        commit=commit,
+        dirty=dirty,
+        packages={name: version(name) for name in PACKAGES},
+        python=platform.python_version(),
+        platform=platform.platform(),
+        command=command,
+        started=started,
+        ended=now(),
+    )
+
+
+def command_line() -> str:
+    """The command as the user typed it, without the interpreter's path."""
+    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+@cache
+def source_state() -> tuple[str | None, bool | None]:
+    """Commit of the checkout that harbench runs from, and whether it has changes; else None."""
+    root = Path(harbench.__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return None, None
+    try:
+        commit = _git(root, "rev-parse", "HEAD")
+        changes = _git(root, "status", "--porcelain", "--", "harbench", "methods", "datasets")
+    except (OSError, subprocess.SubprocessError):
+        return None, None
+    return commit, bool(changes)
+
+
+def _git(root: Path, *arguments: str) -> str:
+    call = ["git", "-C", str(root), *arguments]
+    done = subprocess.run(call, capture_output=True, text=True, check=True, timeout=10)
+    return done.stdout.strip()

@@ -1,0 +1,120 @@
+"""Records on disk: results/<dataset>/<protocol>/<budget>/<method>/seed-<s>.json."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from pydantic import ValidationError
+
+from harbench.data.paths import write_json
+from harbench.errors import HarbenchError
+from harbench.running.records import Failure, Identity, Record
+
+if TYPE_CHECKING:
+    from harbench.running.plan import Run
+
+
+def default_results() -> Path:
+    """`$HARBENCH_RESULTS`, or ./results."""
+    return Path(os.environ.get("HARBENCH_RESULTS") or "results")
+
+
+@dataclass(frozen=True)
+class ResultStore:
+    """One folder of records; the path of a record follows from its run."""
+
+    root: Path
+
+    def path(self, run: Run) -> Path:
+        """Where the record of `run` lies."""
+        folder = self.root / run.dataset / run.protocol.name / run.budget.name / run.label
+        return folder / f"seed-{run.seed}.json"
+
+    def find(self, run: Run) -> Record | None:
+        """The record of exactly this run; None if it is absent, outdated or not readable."""
+        path = self.path(run)
+        if not path.is_file():
+            return None
+        try:
+            record = Record.model_validate_json(path.read_bytes())
+        except ValidationError:
+            return None
+        return record if _same(record.identity, run.identity) else None
+
+    def write(self, run: Run, result: Record | Failure) -> None:
+        """Store a record; a failure goes beside it and never replaces one."""
+        path = self.path(run)
+        failed = path.with_suffix(".failed.json")
+        if isinstance(result, Record):
+            write_json(path, result.model_dump(mode="json"))
+            failed.unlink(missing_ok=True)
+        else:
+            write_json(failed, result.model_dump(mode="json"))
+
+    def records(self) -> Iterator[tuple[Path, Record]]:
+        """Every record below the folder, in the order of their paths."""
+        if not self.root.is_dir():
+            raise HarbenchError(f"There is no results folder {self.root}. Run something first.")
+        for path in sorted(self.root.rglob("seed-*.json")):
+            if path.name.endswith(".failed.json"):
+                continue
+            try:
+                yield path, Record.model_validate_json(path.read_bytes())
+            except ValidationError as error:
+                first = error.errors()[0]
+                where = ".".join(map(str, first["loc"]))
+                raise HarbenchError(f"{path}: {where}: {first['msg']}. Delete it.") from None
+
+    def failures(self) -> list[Path]:
+        """Every failure below the folder."""
+        return sorted(self.root.rglob("seed-*.failed.json"))
+
+
+def _same(found: Identity, wanted: Identity) -> bool:
+    # Through JSON, because tuples come back from disk as lists.
+    return found == Identity.model_validate_json(wanted.model_dump_json())
+
+
+def label_of(path: Path) -> str:
+    """The method's label, from a record's path."""
+    return path.parent.name
+
+
+def frame(records: Iterable[tuple[Path, Record]]) -> pd.DataFrame:
+    """One row per record and condition: who, under what, its scores, sizes and cost."""
+    rows: list[dict[str, Any]] = []
+    for path, record in records:
+        identity, split, cost = record.identity, record.split, record.cost
+        common = {
+            "method": label_of(path),
+            "variant": record.variant,
+            "dataset": identity.dataset,
+            "protocol": identity.protocol,
+            "budget": identity.budget,
+            "precision": identity.precision,
+            "seed": identity.seed,
+        }
+        facts = {
+            "n_train": split.train,
+            "n_labelled": split.labelled,
+            "n_validation": split.validation,
+            "leakage": split.leakage,
+            "config": json.dumps(identity.config, sort_keys=True),
+            "parameters": cost.parameters,
+            "train_seconds": sum(stage.seconds for stage in cost.stages),
+            "peak_memory": cost.peak_memory,
+            "windows_per_second": cost.windows_per_second,
+            "device": cost.device,
+            "path": str(path),
+        }
+        rows += [
+            {**common, **scores.model_dump(exclude={"confusion"}), **facts}
+            for scores in record.conditions
+        ]
+    return pd.DataFrame(rows)

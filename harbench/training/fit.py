@@ -1,0 +1,165 @@
+"""From a method and a split dataset to a trained network, stage by stage."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from harbench.data.missing import Missing, corrupt
+from harbench.data.source import Standardiser, WindowSource
+from harbench.dataset import HARDataset, IntArray
+from harbench.method import InputShape, Stage
+from harbench.streams import torch_seed
+from harbench.training.cache import StageCache
+from harbench.training.identity import Training, stage_keys
+from harbench.training.loop import Labelled, StageData, State, train
+
+
+@dataclass(frozen=True)
+class StageCost:
+    """What a finished stage took. cached: its weights came from an earlier training."""
+
+    name: str
+    epochs: int
+    best_epoch: int
+    seconds: float
+    cached: bool
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained network, the standardisation that its inputs need, and what it cost."""
+
+    network: nn.Module
+    standardiser: Standardiser
+    stages: list[StageCost]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One line of news from a training. seconds_left: of all stages, at the present pace."""
+
+    stage: str
+    epoch: int
+    epochs: int
+    loss: float
+    score: float | None
+    seconds_left: float
+
+
+def input_shape(dataset: HARDataset) -> InputShape:
+    """What a method is told of a dataset."""
+    steps, sensors, channels = dataset.shape
+    info = dataset.info
+    return InputShape(
+        steps,
+        sensors,
+        channels,
+        len(info.classes),
+        info.rate,
+        tuple(sensor.position for sensor in info.sensors),
+    )
+
+
+def initial_network(training: Training, device: torch.device) -> nn.Module:
+    """The untrained network; its weights depend on (seed, method) only."""
+    torch.manual_seed(torch_seed(training.seed, "initialisation", training.method.name))
+    return training.method.build(input_shape(training.dataset)).to(device)
+
+
+def part_missing(training: Training, part: str, indices: IntArray) -> Missing | None:
+    """The corruption of the training or validation part, None for a clean one."""
+    condition = training.train_missing
+    if condition.scale == "clean":
+        return None
+    data = training.dataset
+    return corrupt(condition, len(indices), data.shape, data.fingerprint, training.seed, part)
+
+
+def fit(
+    training: Training,
+    cache: StageCache | None = None,
+    report: Callable[[Progress], None] = lambda _: None,
+) -> Fitted:
+    """Train every stage, or load it where the cache has it.
+
+    The caller's own random state is left as it was. Raises TrainingError if a loss diverges.
+    """
+    device = torch.device(training.device)
+    with torch.random.fork_rng():
+        return _fit(training, device, cache, report)
+
+
+def _fit(
+    training: Training,
+    device: torch.device,
+    cache: StageCache | None,
+    report: Callable[[Progress], None],
+) -> Fitted:
+    dataset, split, method = training.dataset, training.split, training.method
+    missing = part_missing(training, "train", split.train)
+    standardiser = Standardiser.fit(dataset, split.train, missing)
+    source = WindowSource(dataset, split.train, standardiser, device, missing)
+    labelled = _labelled(training, source, split.labelled)
+    validation_missing = part_missing(training, "validation", split.validation)
+    validation = Labelled(
+        WindowSource(dataset, split.validation, standardiser, device, validation_missing),
+        torch.from_numpy(dataset.labels[split.validation]).to(device),
+    )
+    network = initial_network(training, device)
+    stages = method.stages(training.budget)
+    steps = [_steps(stage, labelled.source if stage.labelled else source) for stage in stages]
+    costs: list[StageCost] = []
+    for index, (stage, key) in enumerate(zip(stages, stage_keys(training), strict=True)):
+        later = sum(steps[index + 1 :])
+
+        def news(state: State, stage: Stage, later: int = later, index: int = index) -> None:
+            report(_progress(state, stage, steps[index], later))
+
+        with cache.lock(key) if cache else nullcontext():
+            note = cache.load(key, network) if cache else None
+            cached = note is not None
+            if note is None:
+                data = StageData(source, None, validation)
+                if stage.labelled:
+                    data = StageData(labelled.source, labelled.y, validation)
+                partial = cache.partial(key) if cache else None
+                state = train(
+                    method, stage, network, data, training.seed, training.precision, partial, news
+                )
+                note = {
+                    "seconds": state.seconds,
+                    "best_epoch": state.best_epoch or state.epoch,
+                    "history": state.history,
+                }
+                if cache:
+                    cache.save(key, network, note)
+        costs.append(
+            StageCost(stage.name, stage.epochs, note["best_epoch"], note["seconds"], cached)
+        )
+    return Fitted(network, standardiser, costs)
+
+
+def _labelled(training: Training, source: WindowSource, labelled: IntArray) -> Labelled:
+    """The labelled windows of the training part, corrupted as they are in it."""
+    rows = source.indices.searchsorted(labelled)
+    y = torch.from_numpy(training.dataset.labels[labelled]).to(source.device)
+    return Labelled(source.select(rows), y)
+
+
+def _steps(stage: Stage, source: WindowSource) -> int:
+    return stage.epochs * math.ceil(len(source) / stage.batch_size)
+
+
+def _progress(state: State, stage: Stage, steps: int, later_steps: int) -> Progress:
+    done = state.epoch / stage.epochs
+    left = state.seconds / done * (1 - done + later_steps / max(steps, 1))
+    last = state.history[-1]
+    return Progress(
+        stage.name, state.epoch, stage.epochs, last["loss"], last.get("validation_f1"), left
+    )

@@ -1,0 +1,220 @@
+"""The one training loop: it runs any stage, can be killed at any moment, and goes on from there.
+
+All randomness of an epoch derives from (seed, stage, epoch), so a resumed training ends with the
+same bits as an uninterrupted one.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from harbench.data.source import WindowSource
+from harbench.errors import TrainingError
+from harbench.evaluation.metrics import scores
+from harbench.evaluation.predict import Precision, precision_context, predict
+from harbench.method import Batch, LabelledBatch, Method, Stage
+from harbench.streams import stream, torch_seed
+from harbench.training import checkpoint
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A source and the class indices (n,) of its windows, on the source's device."""
+
+    source: WindowSource
+    y: Tensor
+
+
+@dataclass(frozen=True)
+class StageData:
+    """What one stage may see: labels only if it is a labelled one; never a test window."""
+
+    source: WindowSource
+    y: Tensor | None
+    validation: Labelled
+
+
+@dataclass
+class State:
+    """How far a stage has come. best: (macro-F1, -cross-entropy) on validation, or None."""
+
+    epoch: int = 0
+    seconds: float = 0.0
+    best: tuple[float, float] | None = None
+    best_epoch: int = 0
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+Report = Callable[[State, Stage], None]
+
+
+def train(
+    method: Method,
+    stage: Stage,
+    network: nn.Module,
+    data: StageData,
+    seed: int,
+    precision: Precision,
+    partial: Path | None,
+    report: Report,
+) -> State:
+    """Train `network` in place through one stage and leave it with the selected weights.
+
+    partial: where the state after every epoch is kept; a state found there is continued.
+    Raises TrainingError, naming stage and epoch, when a loss is not finite.
+    """
+    frozen = list(stage.frozen(network)) if stage.frozen else []
+    fixed = {id(p) for module in frozen for p in module.parameters()}
+    trained = [p for p in network.parameters() if id(p) not in fixed]
+    optimizer = stage.optimizer(iter(trained))
+    rates = [group["lr"] for group in optimizer.param_groups]
+    state = _resume(partial, network, optimizer)
+    begun = time.perf_counter() - state.seconds
+    for epoch in range(state.epoch, stage.epochs):
+        network.train()
+        for module in frozen:
+            module.eval()
+        with precision_context(precision, data.source.device):
+            losses = _epoch(stage, network, data, optimizer, trained, rates, seed, epoch)
+        state.epoch = epoch + 1
+        state.history.append(losses)
+        if stage.select == "validation":
+            _select(method, network, data.validation, seed, precision, state)
+        state.seconds = time.perf_counter() - begun
+        if partial is not None:
+            _keep(partial, network, optimizer, state)
+        report(state, stage)
+    if state.best_weights:
+        network.load_state_dict(state.best_weights)
+    return state
+
+
+def batches(order: Tensor, size: int) -> list[Tensor]:
+    """Cut `order` into batches of `size`; a last batch of one window joins the one before.
+
+    Batch normalisation cannot train on a single window.
+    """
+    parts = list(torch.split(order, size))
+    if len(parts) > 1 and len(parts[-1]) == 1:
+        parts[-2:] = [torch.cat(parts[-2:])]
+    return parts
+
+
+def _epoch(
+    stage: Stage,
+    network: nn.Module,
+    data: StageData,
+    optimizer: torch.optim.Optimizer,
+    trained: list[nn.Parameter],
+    rates: list[float],
+    seed: int,
+    epoch: int,
+) -> dict[str, float]:
+    """One pass over the stage's windows; the mean of every reported loss."""
+    torch.manual_seed(torch_seed(seed, "torch", stage.name, epoch))
+    generator = torch.Generator(data.source.device)
+    generator.manual_seed(torch_seed(seed, "masks", stage.name, epoch))
+    order = stream(seed, "shuffling", stage.name, epoch).permutation(len(data.source))
+    parts = batches(torch.from_numpy(order), stage.batch_size)
+    totals: dict[str, Tensor] = {}
+    for step, rows in enumerate(parts):
+        if stage.schedule is not None:
+            progress = (epoch * len(parts) + step) / (stage.epochs * len(parts))
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate * stage.schedule(progress)
+        losses = stage.loss(network, _batch(data, rows, generator))
+        if isinstance(losses, Tensor):
+            losses = {"loss": losses}
+        optimizer.zero_grad(set_to_none=True)
+        losses["loss"].backward()  # type: ignore[no-untyped-call]
+        if stage.clip is not None:
+            nn.utils.clip_grad_norm_(trained, stage.clip)
+        optimizer.step()
+        for key, value in losses.items():
+            totals[key] = totals.get(key, 0) + value.detach().float() * len(rows)
+    means = {key: float(value) / len(order) for key, value in totals.items()}
+    if not math.isfinite(means["loss"]):
+        raise TrainingError(
+            f"The loss became {means['loss']} in stage {stage.name!r}, epoch {epoch + 1}. "
+            "A smaller learning rate often helps: --set lr=..."
+        )
+    return means
+
+
+def _batch(data: StageData, rows: Tensor, generator: torch.Generator) -> Batch:
+    x, observed = data.source.batch(rows)
+    if data.y is None:
+        return Batch(x, observed, generator)
+    return LabelledBatch(x, observed, generator, data.y[rows.to(data.y.device)])
+
+
+def _select(
+    method: Method,
+    network: nn.Module,
+    validation: Labelled,
+    seed: int,
+    precision: Precision,
+    state: State,
+) -> None:
+    """Score the epoch on validation windows and keep its weights if it is the best so far."""
+    logits = predict(method, network, validation.source, seed, precision)
+    true = validation.y.cpu()
+    predicted = logits.argmax(dim=1).numpy().astype(np.int64)
+    f1 = scores(true.numpy(), predicted, logits.shape[1])["f1_macro"]
+    loss = float(F.cross_entropy(logits, true))
+    state.history[-1] |= {"validation_f1": f1, "validation_loss": loss}
+    if state.best is None or (f1, -loss) > state.best:
+        state.best, state.best_epoch = (f1, -loss), state.epoch
+        state.best_weights = {k: v.detach().clone() for k, v in network.state_dict().items()}
+
+
+def _keep(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, state: State) -> None:
+    tensors, plain = checkpoint.optimizer_tensors(optimizer)
+    checkpoint.save(
+        path,
+        {
+            **checkpoint.with_prefix("network", network.state_dict()),
+            **checkpoint.with_prefix("optimizer", tensors),
+            **checkpoint.with_prefix("best", state.best_weights),
+        },
+        {
+            "optimizer": plain,
+            "epoch": state.epoch,
+            "seconds": state.seconds,
+            "best": state.best,
+            "best_epoch": state.best_epoch,
+            "history": state.history,
+        },
+    )
+
+
+def _resume(path: Path | None, network: nn.Module, optimizer: torch.optim.Optimizer) -> State:
+    """Continue from the state kept at `path`; a fresh start where there is none."""
+    found = checkpoint.load(path) if path is not None else None
+    if found is None:
+        return State()
+    tensors, header = found
+    network.load_state_dict(checkpoint.under_prefix("network", tensors))
+    checkpoint.restore_optimizer(
+        optimizer, checkpoint.under_prefix("optimizer", tensors), header["optimizer"]
+    )
+    device = next(network.parameters()).device
+    best = checkpoint.under_prefix("best", tensors)
+    return State(
+        epoch=header["epoch"],
+        seconds=header["seconds"],
+        best=tuple(header["best"]) if header["best"] else None,
+        best_epoch=header["best_epoch"],
+        best_weights={key: value.to(device) for key, value in best.items()},
+        history=header["history"],
+    )

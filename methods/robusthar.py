@@ -1,0 +1,352 @@
+"""RobustHAR: masked pre-training at three scales, fused by cross attention (IJCAI 2025)."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from pydantic import Field
+from torch import Tensor, nn
+
+from harbench.errors import HarbenchError
+from harbench.method import (
+    Batch,
+    Budget,
+    InputShape,
+    LabelledBatch,
+    Method,
+    Stage,
+    register_method,
+)
+from harbench.nn.body import body_order, coordinate_features, distance_matrix_mix
+from harbench.nn.cross_attention import MetaFusion, correlation
+from harbench.nn.transformer import PreNormLayer
+
+Scale = Literal["sensor", "channel", "segment"]
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+@dataclass(frozen=True)
+class RobustHARConfig:
+    """Choices of the paper, and of ../shared where the paper is silent.
+
+    patch: steps per token; none takes `default_patch`. lam: weight lambda of reconstruction
+    against consistency. mask_rate: share r masked at each scale. lst3d=False: random sensor
+    order, no location embedding. mstm=False: no pre-training. adjacency="smooth": sensors mixed
+    by distance (`smooth_scale` metres) instead of permuted. channel_mask="pair": single (sensor,
+    channel) pairs instead of channel indices across all sensors. consistency="features": cosine
+    of mean-pooled encoder outputs. correlation="literal": Eq. 9 as printed. fusion: "pairs"
+    concatenates the three pairs, "gated" weighs them, "concat" is without AMFF.
+    """
+
+    patch: Count | None = None
+    width: Count = 64
+    heads: Count = 8
+    layers: Count = 1
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    lam: Share = 0.5
+    mask_rate: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    scales: Annotated[tuple[Scale, ...], Field(min_length=1)] = ("sensor", "channel", "segment")
+    lst3d: bool = True
+    mstm: bool = True
+    shared_encoder: bool = False
+    adjacency: Literal["order", "smooth"] = "order"
+    smooth_scale: Annotated[float, Field(gt=0)] = 0.3
+    channel_mask: Literal["index", "pair"] = "index"
+    consistency: Literal["completion", "features"] = "completion"
+    correlation: Literal["tokens", "literal"] = "tokens"
+    fusion: Literal["pairs", "gated", "concat"] = "pairs"
+    temperature: Annotated[float, Field(gt=0)] = 0.025
+    lr: Annotated[float, Field(gt=0)] = 1e-3
+    pretrain_batch: Annotated[int, Field(ge=2)] = 64
+    batch: Annotated[int, Field(ge=2)] = 32
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is not divisible by {self.heads} heads")
+        if len(set(self.scales)) != len(self.scales):
+            raise ValueError("scales names one scale twice")
+
+
+def default_patch(steps: int, rate: float) -> int:
+    """Half a second to a second, at most 32 patches: the smallest divisor of T in that range.
+
+    Where T has no such divisor, three quarters of a second; the last patch is then padded.
+    """
+    low = max(math.ceil(0.5 * rate), math.ceil(steps / 32), 1)
+    high = max(math.floor(rate), low)
+    divisors = [p for p in range(low, high + 1) if steps % p == 0]
+    return min(divisors[0] if divisors else max(low, round(0.75 * rate)), steps)
+
+
+class Embedding(nn.Module):
+    """Location-inspired spatial-temporal tokens: a linear map of p steps of one sensor (LST-3D).
+
+    Windows (B, T, N, C), already padded and in body order, give tokens (B, P*N, d) with a learned
+    time embedding and, where `locations` is given, a map of the body coordinates.
+    """
+
+    def __init__(
+        self, patch: int, patches: int, channels: int, width: int, locations: Tensor | None
+    ) -> None:
+        super().__init__()
+        self.patch = patch
+        self.project = nn.Linear(patch * channels, width)
+        self.time = nn.Parameter(0.02 * torch.randn(patches, 1, width))
+        self.locations: Tensor | None
+        self.register_buffer("locations", locations)
+        self.place = None if locations is None else nn.Linear(locations.shape[1], width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.project(rearrange(x, "b (p s) n c -> b p n (s c)", s=self.patch))
+        tokens = tokens + self.time
+        if self.place is not None:
+            tokens = tokens + self.place(self.locations)
+        return rearrange(tokens, "b p n d -> b (p n) d")
+
+
+class Fusion(nn.Module):
+    """Adaptive multi-scale feature fusion (AMFF, Eqs. 9-11): maps (B, m, d) -> logits (B, K)."""
+
+    def __init__(self, config: RobustHARConfig, tokens: int, classes: int) -> None:
+        super().__init__()
+        self.config = config
+        self.pairs = list(itertools.combinations(range(len(config.scales)), 2))
+        if config.fusion == "concat" or not self.pairs:
+            self.pairs, parts = [], len(config.scales)
+        else:
+            parts = 1 if config.fusion == "gated" else len(self.pairs)
+        self.meta = nn.ModuleList(MetaFusion(tokens, config.temperature) for _ in self.pairs)
+        self.gate = nn.Linear(config.width, 1) if self.pairs and config.fusion == "gated" else None
+        self.head = nn.Sequential(
+            nn.LayerNorm(parts * config.width), nn.Linear(parts * config.width, classes)
+        )
+
+    def forward(self, features: list[Tensor]) -> Tensor:
+        if self.pairs:
+            parts = [
+                self._fuse(meta, features[a], features[b])
+                for meta, (a, b) in zip(self.meta, self.pairs, strict=True)
+            ]
+        else:
+            parts = [feature.mean(dim=1) for feature in features]
+        if self.gate is not None:
+            stacked = torch.stack(parts, dim=1)
+            fused = (torch.softmax(self.gate(stacked), dim=1) * stacked).sum(dim=1)
+        else:
+            fused = torch.cat(parts, dim=-1)
+        logits: Tensor = self.head(fused)
+        return logits
+
+    def _fuse(self, meta: nn.Module, first: Tensor, second: Tensor) -> Tensor:
+        """Attended maps of a pair, multiplied element-wise, averaged over tokens (Eq. 11)."""
+        if self.config.correlation == "tokens":
+            relation = correlation(first, second)
+            relations = relation, relation.transpose(1, 2)
+        else:
+            relations = _printed(first, second), _printed(second, first)
+        product: Tensor = meta(relations[0], first) * meta(relations[1], second)
+        return product.mean(dim=1)
+
+
+def _printed(own: Tensor, other: Tensor) -> Tensor:
+    """Eq. 9 as printed: F F^T of one map alone, scaled by the norm of the other map."""
+    scaled = own / other.norm(dim=(1, 2), keepdim=True).clamp_min(1e-12)
+    return scaled @ scaled.transpose(1, 2)
+
+
+class RobustHARNet(nn.Module):
+    """Three encoder-decoder pairs and the fusion; windows come in as (B, T, N, C)."""
+
+    def __init__(self, config: RobustHARConfig, shape: InputShape) -> None:
+        super().__init__()
+        self.config = config
+        self.steps = shape.steps
+        self.patch = config.patch or default_patch(shape.steps, shape.rate)
+        if self.patch > shape.steps:
+            raise HarbenchError(
+                f"robusthar: patch={self.patch} is longer than a window of {shape.steps} steps. "
+                f"Choose --set patch=P with P <= {shape.steps}."
+            )
+        patches = math.ceil(shape.steps / self.patch)
+        self.padding = patches * self.patch - shape.steps
+        order = body_order(shape.positions) if config.lst3d else torch.randperm(shape.sensors)
+        self.order: Tensor
+        self.register_buffer("order", torch.as_tensor(order))
+        self.mix: Tensor | None
+        smooth = config.lst3d and config.adjacency == "smooth"
+        mix = distance_matrix_mix(shape.positions, config.smooth_scale) if smooth else None
+        self.register_buffer("mix", None if mix is None else torch.from_numpy(mix))
+        locations = coordinate_features(shape.positions)[self.order] if config.lst3d else None
+        models = 1 if config.shared_encoder else len(config.scales)
+        self.encoders = nn.ModuleList(
+            nn.Sequential(
+                Embedding(self.patch, patches, shape.channels, config.width, locations),
+                *self._layers(config.layers),
+            )
+            for _ in range(models)
+        )
+        self.decoders = nn.ModuleList(
+            nn.Sequential(*self._layers(1), nn.Linear(config.width, self.patch * shape.channels))
+            for _ in range(models)
+        )
+        self.fusion = Fusion(config, patches * shape.sensors, shape.classes)
+
+    def _layers(self, count: int) -> Iterator[PreNormLayer]:
+        c = self.config
+        return (PreNormLayer(c.width, c.heads, 4 * c.width, c.dropout) for _ in range(count))
+
+    def arrange(self, values: Tensor) -> Tensor:
+        """Pad time to whole patches and order (or mix) the sensors: X = D A (Eq. 1)."""
+        if self.mix is not None:
+            mixed = torch.einsum("mn,btnc->btmc", self.mix, values)
+            values = mixed
+        return F.pad(values[:, :, self.order], (0, 0, 0, 0, 0, self.padding))
+
+    def encode(self, scale: int, x: Tensor) -> Tensor:
+        """Features (B, m, d) of arranged windows, by the encoder of a scale."""
+        features: Tensor = self.encoders[scale % len(self.encoders)](x)
+        return features
+
+    def decode(self, scale: int, features: Tensor) -> Tensor:
+        """Reconstructed windows (B, P*p, N, C) from features."""
+        values = self.decoders[scale % len(self.decoders)](features)
+        patches = (self.steps + self.padding) // self.patch
+        return rearrange(values, "b (p n) (s c) -> b (p s) n c", p=patches, s=self.patch)
+
+    def forward(self, x: Tensor) -> Tensor:
+        arranged = self.arrange(x)
+        return self.fusion([self.encode(s, arranged) for s in range(len(self.config.scales))])
+
+
+def draw_mask(
+    scale: Scale, shape: torch.Size, patch: int, config: RobustHARConfig, draws: torch.Generator
+) -> Tensor:
+    """True where masked: fresh per window, broadcastable to (B, T, N, C) (Eq. 2).
+
+    sensor: round(r N) sensors. channel: round(r C) channel indices of all sensors, or round(r N C)
+    pairs. segment: round(r P) whole patches. Counts stay between 1 and total - 1.
+    """
+    batch, steps, sensors, channels = shape
+    if scale == "sensor":
+        return _pick(batch, sensors, config.mask_rate, draws)[:, None, :, None]
+    if scale == "segment":
+        patches = _pick(batch, steps // patch, config.mask_rate, draws)
+        return patches.repeat_interleave(patch, dim=1)[:, :, None, None]
+    if config.channel_mask == "pair":
+        pairs = _pick(batch, sensors * channels, config.mask_rate, draws)
+        return pairs.view(batch, 1, sensors, channels)
+    return _pick(batch, channels, config.mask_rate, draws)[:, None, None, :]
+
+
+def _pick(batch: int, total: int, rate: float, draws: torch.Generator) -> Tensor:
+    """(B, total), True at the same number of random places of every row."""
+    count = min(max(round(rate * total), 1), total - 1)
+    noise = torch.rand(batch, total, generator=draws, device=draws.device)
+    return noise.argsort(dim=1).argsort(dim=1) < count
+
+
+def pretraining_loss(network: RobustHARNet, batch: Batch) -> dict[str, Tensor]:
+    """lambda L_rec + (1 - lambda) L_con over the configured scales (Eqs. 3-7).
+
+    L_rec: per scale the mean absolute error of masked, natively observed elements; summed.
+    L_con: 1 - cosine of the completed windows (or pooled features), summed over pairs of scales.
+    """
+    config = network.config
+    x, observed = network.arrange(batch.x), network.arrange(batch.observed.to(batch.x.dtype))
+    reconstruction = x.new_zeros(())
+    views = []
+    for index, scale in enumerate(config.scales):
+        masked = draw_mask(scale, x.shape, network.patch, config, batch.generator)
+        features = network.encode(index, x.masked_fill(masked, 0))
+        completed = network.decode(index, features)
+        target = (masked * observed).expand_as(x)
+        error = ((completed - x).abs() * target).sum() / target.sum().clamp_min(1)
+        reconstruction = reconstruction + error
+        if config.consistency == "features":
+            views.append(features.mean(dim=1))
+        else:
+            views.append(torch.where(masked, completed, x)[:, : network.steps].flatten(1))
+    consistency = x.new_zeros(())
+    for first, second in itertools.combinations(views, 2):
+        consistency = consistency + (1 - F.cosine_similarity(first, second)).mean()
+    loss = config.lam * reconstruction + (1 - config.lam) * consistency
+    return {"loss": loss, "reconstruction": reconstruction, "consistency": consistency}
+
+
+def classification_loss(network: RobustHARNet, batch: LabelledBatch) -> Tensor:
+    """Cross-entropy of unmasked labelled windows."""
+    return F.cross_entropy(network(batch.x), batch.y)
+
+
+@register_method
+class RobustHAR(Method):
+    """Three masked autoencoders (sensor, channel, segment), fused and fine-tuned.
+
+    Reference: X. Liu et al., "RobustHAR: Multi-scale Spatial-temporal Masked Self-supervised
+    Pre-training for Robust Human Activity Recognition", IJCAI 2025. No public code.
+
+    Differences from the original
+    -----------------------------
+    - Eq. 1's A is a permutation along the body (the paper leaves A open), and the sensor's
+      coordinates enter through a location embedding, without which a permutation is invisible.
+    - Three encoder-decoder pairs: with the one encoder of Eqs. 3-4 the fused maps are identical.
+    - L_con is 1 - cosine: as printed, Eq. 7 would minimise the similarity.
+    - Eq. 9 is read as the cited cross attention network defines it; `correlation="literal"`
+      is Eq. 9 as printed. Eq. 11 is an element-wise product of each of the three pairs.
+    - Width 64, FFN 256, patches of half a second to a second: not given in the paper.
+    """
+
+    name = "robusthar"
+    kind = "self-supervised"
+    reference = "Liu et al., IJCAI 2025"
+    Config = RobustHARConfig
+    presets: ClassVar = {"czu-mhad": {"lam": 0.7}, "realworld": {"mask_rate": 0.5}}
+    config: RobustHARConfig
+
+    def build(self, shape: InputShape) -> RobustHARNet:
+        """The network of Figs. 2 and 3."""
+        return RobustHARNet(self.config, shape)
+
+    def stages(self, budget: Budget) -> list[Stage]:
+        """Pre-training without labels (unless mstm=False), then fine-tuning of everything."""
+        pretrain = Stage(
+            name="pretrain",
+            loss=pretraining_loss,
+            epochs=budget.pretrain,
+            batch_size=self.config.pretrain_batch,
+            labelled=False,
+            optimizer=self._adam,
+            frozen=lambda network: [network.fusion],
+        )
+        finetune = Stage(
+            name="finetune",
+            loss=classification_loss,
+            epochs=budget.supervised,
+            batch_size=self.config.batch,
+            labelled=True,
+            optimizer=self._adam,
+            frozen=lambda network: [network.decoders],
+            select="validation",
+        )
+        return [pretrain, finetune] if self.config.mstm else [finetune]
+
+    def logits(self, network: RobustHARNet, batch: Batch) -> Tensor:
+        """Missing values are 0, as masked values were; no indicator is used."""
+        logits: Tensor = network(batch.x)
+        return logits
+
+    @classmethod
+    def test_config(cls) -> RobustHARConfig:
+        """Width 8, two heads."""
+        return RobustHARConfig(width=8, heads=2, pretrain_batch=16, batch=8)
+
+    def _adam(self, parameters: Iterator[nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.Adam(parameters, lr=self.config.lr)
