@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from typing import Any
 import platformdirs
 
 from harbench.errors import HarbenchError
+
+NUMBERS = re.compile(r"\[\n([\d\s,.eE+-]+)\]")
 
 
 def cache_dir() -> Path:
@@ -66,9 +69,13 @@ def writing_folder(path: Path) -> Iterator[Path]:
 
 
 def write_json(path: Path, values: Any) -> None:
-    """Write `values` as indented JSON, atomically."""
+    """Write `values` as indented JSON, atomically; a list of numbers takes one line."""
+    text = json.dumps(values, indent=1)
+    text = NUMBERS.sub(
+        lambda match: "[" + ", ".join(match[1].replace(",", " ").split()) + "]", text
+    )
     with writing(path) as temporary:
-        temporary.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+        temporary.write_text(text + "\n", encoding="utf-8")
 
 
 def _cannot_write(path: Path, error: OSError) -> HarbenchError:

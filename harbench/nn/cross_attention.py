@@ -9,7 +9,15 @@ from torch import Tensor, nn
 
 def correlation(first: Tensor, second: Tensor) -> Tensor:
     """Cosine of every token of `first` (B, m, d) with every token of `second`: (B, m, m)."""
-    return F.normalize(first, dim=-1) @ F.normalize(second, dim=-1).transpose(1, 2)
+    cosine: Tensor = F.normalize(first, dim=-1) @ F.normalize(second, dim=-1).transpose(1, 2)
+    return cosine
+
+
+def printed_correlation(own: Tensor, other: Tensor) -> Tensor:
+    """RobustHAR's Eq. 9 as printed: F F^T of one map, scaled by the norm of the other map."""
+    scaled = own / other.norm(dim=(1, 2), keepdim=True).clamp_min(1e-12)
+    relation: Tensor = scaled @ scaled.transpose(1, 2)
+    return relation
 
 
 class MetaFusion(nn.Module):
@@ -33,3 +41,20 @@ class MetaFusion(nn.Module):
         score = (relation * kernel[:, None, :]).mean(dim=2)
         attention = torch.softmax(score / self.temperature, dim=1)
         return (1 + attention)[:, :, None] * features
+
+
+class CrossAttention(nn.Module):
+    """Two maps (B, m, d), each attended by its correlation with the other, with one meta-fusion."""
+
+    def __init__(self, tokens: int, temperature: float = 0.025, literal: bool = False) -> None:
+        super().__init__()
+        self.fusion = MetaFusion(tokens, temperature)
+        self.literal = literal
+
+    def forward(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+        if self.literal:
+            forth, back = printed_correlation(first, second), printed_correlation(second, first)
+        else:
+            forth = correlation(first, second)
+            back = forth.transpose(1, 2)
+        return self.fusion(forth, first), self.fusion(back, second)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
-
-SCHEMA = 1
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", serialize_by_alias=True)
 
 
 class Identity(_Part):
@@ -89,7 +87,7 @@ class Provenance(_Part):
 class Record(_Part):
     """One (method and configuration, dataset, protocol, budget, seed)."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1] = Field(default=1, alias="schema")
     status: Literal["ok"] = "ok"
     identity: Identity
     variant: str
@@ -102,7 +100,7 @@ class Record(_Part):
 class Failure(_Part):
     """A run that ended without a result; it is tried again by the next call."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1] = Field(default=1, alias="schema")
     status: Literal["failed"] = "failed"
     identity: Identity
     variant: str

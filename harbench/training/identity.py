@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import importlib
 import inspect
 import json
 import sys
@@ -21,7 +22,7 @@ from harbench.method import Budget, Method
 from harbench.protocol import Condition
 
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-ENGINE = ("data", "evaluation", "nn", "training")
+ENGINE = ("data", "evaluation", "training")
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,22 @@ def stage_keys(training: Training) -> list[str]:
 
 
 def method_code(cls: type[Method]) -> str:
-    """The hash of the module that defines a method, without comments and docstrings."""
-    return code_hash([inspect.getsource(sys.modules[cls.__module__])])
+    """The hash of a method's module and of the blocks of harbench.nn that it is built from."""
+    source = inspect.getsource(sys.modules[cls.__module__])
+    found = {cls.__module__: source}
+    waiting = [source]
+    while waiting:
+        for name in _blocks(waiting.pop()) - set(found):
+            found[name] = inspect.getsource(importlib.import_module(name))
+            waiting.append(found[name])
+    return code_hash(found[name] for name in sorted(found))
+
+
+def _blocks(source: str) -> set[str]:
+    """The modules of harbench.nn that a source imports from."""
+    nodes = ast.walk(ast.parse(source))
+    names = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+    return {name for name in names if name.startswith("harbench.nn.")}
 
 
 @cache

@@ -1,0 +1,295 @@
+"""The training loop: resume to the bit, selection, frozen parts, schedules, divergence."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from harbench.data.splits import split
+from harbench.data.store import from_arrays
+from harbench.dataset import DatasetInfo, Sensor
+from harbench.errors import TrainingError
+from harbench.method import Batch, Budget, InputShape, LabelledBatch, Method, Stage
+from harbench.protocol import Condition
+from harbench.training.cache import StageCache
+from harbench.training.fit import Fitted, Progress, fit
+from harbench.training.identity import Training, code_hash, stage_keys
+from harbench.training.loop import batches
+
+SENSORS = (Sensor("s", (0, 0, 0)), Sensor("t", (0, 0, 1)))
+INFO = DatasetInfo("t", SENSORS, ("x", "y"), ("g",) * 2, ("a", "b", "c"), 10.0, "", "")
+
+
+@dataclass(frozen=True)
+class ToyConfig:
+    lr: float = 0.05
+    schedule: bool = False
+    freeze: bool = False
+    clip: float | None = None
+
+
+class Toy(Method):
+    """A linear autoencoder with dropout, then a linear classifier; it notes what it is shown."""
+
+    name, kind, reference, Config = "toy", "self-supervised", "none", ToyConfig
+
+    def __init__(self, config: ToyConfig) -> None:
+        super().__init__(config)
+        self.seen: list[tuple[str, bool]] = []
+        self.rates: list[float] = []
+
+    def build(self, shape: InputShape) -> nn.Module:
+        size = shape.steps * shape.sensors * shape.channels
+        return nn.ModuleDict(
+            {
+                "encode": nn.Sequential(nn.Flatten(), nn.Linear(size, 8), nn.Dropout(0.2)),
+                "decode": nn.Linear(8, size),
+                "norm": nn.BatchNorm1d(8),
+                "head": nn.Linear(8, shape.classes),
+            }
+        )
+
+    def stages(self, budget: Budget) -> list[Stage]:
+        pretrain = Stage(
+            "pretrain",
+            self._reconstruct,
+            budget.pretrain,
+            16,
+            False,
+            self._optimizer,
+            schedule=(lambda progress: 1 - progress) if self.config.schedule else None,
+        )
+        supervised = Stage(
+            "supervised",
+            self._classify,
+            budget.supervised,
+            8,
+            True,
+            lambda parameters: torch.optim.SGD(parameters, self.config.lr, momentum=0.9),
+            clip=self.config.clip,
+            frozen=(lambda network: [network["encode"]]) if self.config.freeze else None,
+            select="validation",
+        )
+        return [pretrain, supervised]
+
+    def _optimizer(self, parameters: Any) -> torch.optim.Optimizer:
+        self.optimizer = torch.optim.Adam(parameters, lr=self.config.lr)
+        return self.optimizer
+
+    def _reconstruct(self, network: Any, batch: Batch) -> dict[str, Tensor]:
+        self.seen.append(("pretrain", hasattr(batch, "y")))
+        self.rates.append(self.optimizer.param_groups[0]["lr"])
+        noise = torch.rand(batch.x.shape, generator=batch.generator) < 0.3
+        out = network["decode"](network["encode"](batch.x.masked_fill(noise, 0)))
+        loss = F.mse_loss(out, batch.x.flatten(1))
+        return {"loss": loss, "twice": 2 * loss}
+
+    def _classify(self, network: Any, batch: LabelledBatch) -> Tensor:
+        self.seen.append(("supervised", hasattr(batch, "y")))
+        return F.cross_entropy(self.logits(network, batch), batch.y)
+
+    def logits(self, network: Any, batch: Batch) -> Tensor:
+        out: Tensor = network["head"](network["norm"](network["encode"](batch.x)))
+        return out
+
+    @classmethod
+    def test_config(cls) -> ToyConfig:
+        return ToyConfig()
+
+
+def training(config: ToyConfig = ToyConfig(), epochs: tuple[int, int] = (4, 5)) -> Training:
+    rng = np.random.default_rng(0)
+    labels = np.arange(90) % 3
+    windows = rng.normal(size=(90, 6, 2, 2)) + labels[:, None, None, None] * 0.5
+    data = from_arrays(windows, labels, INFO)
+    return Training(
+        method=Toy(config),
+        dataset=data,
+        split=split(data, "random", 0.4, 0),
+        train_missing=Condition(),
+        budget=Budget("test", *epochs),
+        seed=0,
+        precision="fp32",
+        device="cpu",
+    )
+
+
+def weights(fitted: Fitted) -> dict[str, Tensor]:
+    return {key: value.clone() for key, value in fitted.network.state_dict().items()}
+
+
+def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
+    return all(torch.equal(first[key], second[key]) for key in first)
+
+
+class Killed(BaseException):
+    """Stands for a process that ends in the middle."""
+
+
+def killer(stage: str, epoch: int) -> Callable[[Progress], None]:
+    def report(progress: Progress) -> None:
+        if (progress.stage, progress.epoch) == (stage, epoch):
+            raise Killed
+
+    return report
+
+
+@pytest.mark.parametrize("schedule", [False, True])
+@pytest.mark.parametrize(
+    ("stage", "epoch"), [("pretrain", 1), ("pretrain", 4), ("supervised", 3), ("supervised", 5)]
+)
+def test_a_killed_training_ends_with_the_same_bits(
+    stage: str, epoch: int, schedule: bool, tmp_path: Path
+) -> None:
+    config = ToyConfig(schedule=schedule)
+    whole = weights(fit(training(config)))
+    cache = StageCache(tmp_path)
+    with pytest.raises(Killed):
+        fit(training(config), cache, killer(stage, epoch))
+    news: list[tuple[str, int]] = []
+    resumed = fit(training(config), cache, lambda p: news.append((p.stage, p.epoch)))
+    assert same(weights(resumed), whole)
+    assert (stage, epoch) not in news, "finished epochs are not run again"
+    assert not list(tmp_path.glob("*.partial.*"))
+
+
+def test_same_seed_same_bits_and_other_seed_other_bits() -> None:
+    first, second = weights(fit(training())), weights(fit(training()))
+    other = weights(fit(dataclasses.replace(training(), seed=1)))
+    assert same(first, second) and not same(first, other)
+
+
+def test_a_cached_stage_is_loaded_and_a_damaged_one_is_trained_again(tmp_path: Path) -> None:
+    cache = StageCache(tmp_path)
+    first = fit(training(), cache)
+    second = fit(training(), cache)
+    assert [s.cached for s in first.stages] == [False, False]
+    assert [s.cached for s in second.stages] == [True, True]
+    assert same(weights(first), weights(second))
+    victim = next(tmp_path.glob("*.safetensors"))
+    content = bytearray(victim.read_bytes())
+    content[-1] ^= 1
+    victim.write_bytes(content)
+    third = fit(training(), cache)
+    assert [s.cached for s in third.stages].count(False) == 1
+    assert same(weights(third), weights(first))
+
+
+def test_labels_reach_labelled_stages_only() -> None:
+    plan = training()
+    fit(plan)
+    assert isinstance(plan.method, Toy)
+    assert set(plan.method.seen) == {("pretrain", False), ("supervised", True)}
+
+
+def test_labels_of_unlabelled_windows_and_test_windows_change_nothing() -> None:
+    plan = training()
+    clean = weights(fit(plan))
+    labels, windows = plan.dataset.labels.copy(), plan.dataset.windows.copy()
+    hidden = np.setdiff1d(plan.split.train, plan.split.labelled)
+    labels[hidden] = (labels[hidden] + 1) % 3
+    labels[plan.split.test] = 0
+    windows[plan.split.test] = 1e9
+    junk = dataclasses.replace(plan.dataset, labels=labels, windows=windows)
+    assert same(weights(fit(dataclasses.replace(plan, dataset=junk))), clean)
+
+
+def test_the_best_validation_epoch_is_restored() -> None:
+    scores: dict[int, float] = {}
+
+    def report(progress: Progress) -> None:
+        if progress.score is not None:
+            scores[progress.epoch] = progress.score
+
+    costs = fit(training(epochs=(1, 25)), report=report).stages[1]
+    assert scores[costs.best_epoch] == max(scores.values())
+    stopped = fit(training(epochs=(1, costs.best_epoch)))
+    assert same(weights(stopped), weights(fit(training(epochs=(1, 25)))))
+
+
+def test_frozen_modules_do_not_change() -> None:
+    plan = training(ToyConfig(freeze=True), epochs=(2, 0))
+    before = weights(fit(plan))
+    after = weights(fit(training(ToyConfig(freeze=True), epochs=(2, 3))))
+    frozen = [key for key in before if key.startswith("encode")]
+    assert all(torch.equal(before[key], after[key]) for key in frozen)
+    assert not same(before, after)
+
+
+def test_the_schedule_scales_the_learning_rate_over_all_steps() -> None:
+    plan = training(ToyConfig(schedule=True), epochs=(2, 1))
+    fit(plan)
+    assert isinstance(plan.method, Toy)
+    steps = len(plan.method.rates)
+    assert plan.method.rates == pytest.approx([0.05 * (1 - i / steps) for i in range(steps)])
+
+
+def test_clipping_bounds_the_step() -> None:
+    def moved(clip: float | None) -> float:
+        start = weights(fit(training(ToyConfig(clip=clip, lr=1.0), epochs=(1, 0))))
+        end = weights(fit(training(ToyConfig(clip=clip, lr=1.0), epochs=(1, 1))))
+        return max(float((start[k] - end[k]).abs().max()) for k in start if "weight" in k)
+
+    assert moved(1e-4) < 0.02 < moved(None)
+
+
+def test_divergence_names_stage_and_epoch() -> None:
+    with pytest.raises(TrainingError, match=r"became (nan|inf) in stage 'pretrain', epoch \d"):
+        fit(training(ToyConfig(lr=1e30)))
+
+
+def test_the_caller_s_random_state_is_left_alone() -> None:
+    torch.manual_seed(7)
+    np.random.seed(7)  # noqa: NPY002
+    expected = torch.rand(3), np.random.rand(3)  # noqa: NPY002
+    torch.manual_seed(7)
+    np.random.seed(7)  # noqa: NPY002
+    fit(training())
+    assert torch.equal(torch.rand(3), expected[0])
+    assert (np.random.rand(3) == expected[1]).all()  # noqa: NPY002
+
+
+@given(count=st.integers(2, 200), size=st.integers(2, 40))
+def test_batches_cover_everything_and_none_is_a_single_window(count: int, size: int) -> None:
+    parts = batches(torch.arange(count), size)
+    assert torch.equal(torch.cat(parts), torch.arange(count))
+    assert min(map(len, parts)) >= 2 and max(map(len, parts)) <= size + 1
+
+
+def test_keys_depend_on_what_a_stage_depends_on() -> None:
+    base = training()
+    keys = stage_keys(base)
+    fewer = dataclasses.replace(base.split, labelled=base.split.labelled[:-3])
+    changed = {
+        "seed": dataclasses.replace(base, seed=1),
+        "config": dataclasses.replace(base, method=Toy(ToyConfig(lr=0.1))),
+        "budget": dataclasses.replace(base, budget=Budget("test", 5, 5)),
+        "precision": dataclasses.replace(base, precision="bf16"),
+        "missing": dataclasses.replace(base, train_missing=Condition(scale="mixed", rate=0.1)),
+        "data": dataclasses.replace(
+            base, dataset=dataclasses.replace(base.dataset, fingerprint="x")
+        ),
+    }
+    for what, other in changed.items():
+        assert not set(stage_keys(other)) & set(keys), what
+    with_fewer = stage_keys(dataclasses.replace(base, split=fewer))
+    assert with_fewer[0] == keys[0] and with_fewer[1] != keys[1]
+    assert len(set(keys)) == 2
+
+
+def test_code_hash_ignores_comments_docstrings_and_layout() -> None:
+    plain = "def f(x):\n    return x + 1\n"
+    noted = 'def f(x):\n    """Add one."""\n    # why\n    return (x + 1)\n'
+    assert code_hash([plain]) == code_hash([noted])
+    assert code_hash([plain]) != code_hash([plain.replace("1", "2")])

@@ -1,0 +1,108 @@
+"""Corruption: exact rates, nested, never a whole window, the same for everyone."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from harbench.data.missing import Missing, corrupt
+from harbench.errors import HarbenchError
+from harbench.protocol import Condition
+
+SCALES = ("segment", "channel", "sensor", "mixed")
+RATES = (0.05, 0.10, 0.15)
+shapes = st.tuples(st.integers(2, 80), st.integers(2, 7), st.integers(1, 9))
+
+
+def mask(
+    scale: str,
+    rate: float,
+    count: int,
+    shape: tuple[int, int, int],
+    seed: int = 0,
+    fingerprint: str = "f",
+) -> np.ndarray:
+    """True where missing, (W, T, N, C)."""
+    condition = Condition(scale=scale, rate=rate)  # type: ignore[arg-type]
+    return ~corrupt(condition, count, shape, fingerprint, seed).observed(slice(None))
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    scale=st.sampled_from(SCALES[:3]),
+    rate=st.floats(0.01, 0.45),
+    count=st.integers(1, 60),
+    shape=shapes,
+    seed=st.integers(0, 10),
+)
+def test_rates_are_exact_and_no_window_is_lost(
+    scale: str, rate: float, count: int, shape: tuple[int, int, int], seed: int
+) -> None:
+    steps, sensors, channels = shape
+    assume(scale != "sensor" or round(rate * count * sensors) <= count * (sensors - 1))
+    lost = mask(scale, rate, count, shape, seed)
+    if scale == "segment":
+        runs = lost.all(axis=(2, 3))
+        assert (lost.any(axis=(2, 3)) == runs).all()
+        assert (runs.sum(axis=1) == round(rate * steps)).all()
+        edges = np.diff(np.pad(runs, ((0, 0), (1, 1))).astype(int), axis=1)
+        assert ((edges == 1).sum(axis=1) <= 1).all()
+    else:
+        cells = lost.all(axis=1)
+        assert (lost.any(axis=1) == cells).all()
+        if scale == "sensor":
+            assert (cells.all(axis=2) == cells.any(axis=2)).all()
+            assert cells.all(axis=2).sum() == round(rate * count * sensors)
+        else:
+            assert cells.sum() == round(rate * count * sensors * channels)
+    assert not lost.all(axis=(1, 2, 3)).any()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    scale=st.sampled_from(SCALES), count=st.integers(1, 80), shape=shapes, seed=st.integers(0, 9)
+)
+def test_lower_rates_are_nested_in_higher_ones(
+    scale: str, count: int, shape: tuple[int, int, int], seed: int
+) -> None:
+    masks = [mask(scale, rate, count, shape, seed) for rate in RATES]
+    assert all((low <= high).all() for low, high in itertools.pairwise(masks))
+
+
+def test_mixed_gives_each_scale_a_third_of_the_windows() -> None:
+    _, sensors, channels = shape = (50, 5, 9)
+    lost = mask("mixed", 0.10, 300, shape)
+    segment = lost.all(axis=(2, 3)).any(axis=1)
+    assert segment.sum() == 100
+    assert (lost[segment].all(axis=(2, 3)).sum(axis=1) == 5).all()
+    whole_sensors = lost[~segment].all(axis=(1, 3)).sum()
+    assert lost[~segment].all(axis=1).sum() - channels * whole_sensors == pytest.approx(
+        round(0.10 * 100 * sensors * channels), abs=channels
+    )
+    assert whole_sensors == pytest.approx(round(0.10 * 100 * sensors), abs=1)
+    assert lost.mean() == pytest.approx(0.10, abs=1e-3)
+
+
+def test_it_depends_on_fingerprint_seed_and_scale() -> None:
+    base = mask("channel", 0.1, 50, (20, 3, 4))
+    assert (mask("channel", 0.1, 50, (20, 3, 4)) == base).all()
+    assert (mask("channel", 0.1, 50, (20, 3, 4), seed=1) != base).any()
+    assert (mask("channel", 0.1, 50, (20, 3, 4), fingerprint="g") != base).any()
+
+
+def test_a_part_of_the_windows_has_the_same_mask() -> None:
+    whole: Missing = corrupt(Condition(scale="mixed", rate=0.1), 60, (20, 3, 4), "f", 0)
+    rows = np.array([7, 3, 41])
+    assert (whole.select(rows).observed(slice(None)) == whole.observed(slice(None))[rows]).all()
+    assert (whole.observed(rows) == whole.observed(slice(None))[rows]).all()
+
+
+def test_an_impossible_rate_is_refused() -> None:
+    with pytest.raises(HarbenchError, match="keeps one of its 1 sensors"):
+        mask("sensor", 0.1, 50, (20, 1, 3))
+    with pytest.raises(HarbenchError, match="would remove all 20 steps"):
+        mask("segment", 0.99, 50, (20, 2, 3))
