@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -142,7 +143,7 @@ def _read_member(source: Path, archive: zipfile.ZipFile, name: str) -> bytes:
         raise HarbenchError(f"{source}: {name} is {size} bytes long; a segment has about 48,000.")
     try:
         return archive.read(name)
-    except (zipfile.BadZipFile, RuntimeError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError) as error:
         raise HarbenchError(f"{source}: {name} cannot be read ({error}).") from error
 
 

@@ -46,7 +46,7 @@ def in_workers(
     runs: Sequence[Run], orders: Orders, news: News, jobs: int
 ) -> Iterator[tuple[Run, Outcome]]:
     """Up to `jobs` runs at a time; yields each as it ends. Ends its workers when closed."""
-    context = _context()
+    context = _context(runs)
     waiting = list(reversed(runs))
     active: dict[Connection, tuple[Run, BaseProcess, str]] = {}
     process: BaseProcess
@@ -77,9 +77,10 @@ def in_workers(
             process.join()
 
 
-def _context() -> ForkServerContext | SpawnContext:
-    """Fork from a server that has imported torch once, where the platform can."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
+def _context(runs: Sequence[Run]) -> ForkServerContext | SpawnContext:
+    """Fork from a server that has imported torch once, where the platform and CUDA allow it."""
+    on_gpu = any(run.device == "cuda" for run in runs)
+    if on_gpu or "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["harbench.running.execute"])

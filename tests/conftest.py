@@ -1,0 +1,51 @@
+"""Every test has a cache and a results folder of its own; nothing of the user's is touched."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+# Tests run side by side; a second thread each would only slow them down.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import pytest
+
+from harbench.data import store
+
+
+@pytest.fixture(autouse=True)
+def _folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HARBENCH_RESULTS", str(tmp_path / "results"))
+    monkeypatch.delenv("HARBENCH_DATA", raising=False)
+
+
+@pytest.fixture(scope="session")
+def _spar_prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache that holds the prepared spar, made once."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("shared-cache")
+        patch.setenv("HARBENCH_CACHE", str(folder))
+        store.prepare("spar")
+        yield folder
+
+
+@pytest.fixture
+def spar_cache(_spar_prepared: Path, tmp_path: Path) -> Path:
+    """This test's own cache, with spar already prepared in it."""
+    cache = tmp_path / "cache"
+    (cache / "datasets").mkdir(parents=True)
+    (cache / "datasets" / "spar").symlink_to(_spar_prepared / "datasets" / "spar")
+    return cache
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a GPU where there is none."""
+    import torch
+
+    if torch.cuda.is_available():
+        return
+    for item in items:
+        if item.get_closest_marker("cuda"):
+            item.add_marker(pytest.mark.skip(reason="no CUDA GPU"))

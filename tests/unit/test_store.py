@@ -1,0 +1,172 @@
+"""Prepared datasets: round trip, fingerprint, and nothing half-written."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harbench.data import store
+from harbench.data.paths import cache_dir, writing
+from harbench.dataset import (
+    DATASETS,
+    Dataset,
+    DatasetInfo,
+    Recording,
+    Sensor,
+    WindowOptions,
+)
+from harbench.errors import HarbenchError
+
+
+class Fake(Dataset):
+    """Recordings r00, r01, ... of noise; class variables plant irregularities."""
+
+    name = "fake"
+    embedded = True
+    count, samples, classes = 8, 640, 2
+    names: tuple[str, ...] = ()
+    poke = 0.0
+
+    @property
+    def info(self) -> DatasetInfo:
+        sensors = (Sensor("s", (0, 0, 0)), Sensor("t", (0, 0, 1)))
+        return DatasetInfo("t", sensors, ("x",), ("g",), ("a", "b"), 50.0, "", "")
+
+    def recordings(self, source: Path | None) -> Iterator[Recording]:
+        for index in range(self.count):
+            values = np.random.default_rng(index).normal(size=(self.samples, 2, 1))
+            values[0, 0, 0] += self.poke
+            values[5:9, 1] = np.nan
+            yield Recording(
+                self.names[index] if self.names else f"r{index:02d}",
+                f"p{index % 3}",
+                np.arange(self.samples) / 50.0,
+                values.astype(np.float32),
+                np.full(self.samples, index % self.classes),
+            )
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> type[Fake]:
+    class Local(Fake):
+        pass
+
+    monkeypatch.setitem(DATASETS, "fake", Local)
+    return Local
+
+
+def leftovers() -> list[str]:
+    folder = cache_dir() / "datasets"
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def test_round_trip(fake: type[Fake]) -> None:
+    data = store.load("fake")
+    again = store.load("fake")
+    assert isinstance(again.windows, np.memmap) and not again.windows.flags.writeable
+    assert len(data) == 8 * 9 and data.shape == (128, 2, 1)
+    assert np.array_equal(data.windows, again.windows, equal_nan=True)
+    first = next(iter(fake(WindowOptions()).recordings(None)))
+    assert np.array_equal(data.windows[1], first.values[64:192], equal_nan=True)
+    assert np.isnan(data.windows[0, 5:9, 1]).all() and np.isnan(data.windows).sum() == 8 * 4
+    assert data.labels[:10].tolist() == [0] * 9 + [1]
+    assert data.starts[:3].tolist() == [0, 64, 128] and data.info == fake(WindowOptions()).info
+    assert leftovers() == ["fake"]
+
+
+def test_the_fingerprint_is_that_of_the_content(
+    fake: type[Fake], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = store.prepare("fake").fingerprint
+    assert store.prepare("fake").fingerprint == first
+    assert store.prepare("fake+step=128").fingerprint != first
+    monkeypatch.setattr(fake, "poke", 1e-3)
+    assert store.prepare("fake").fingerprint != first
+
+
+def test_options_make_a_dataset_of_their_own(fake: type[Fake]) -> None:
+    assert store.load("fake+window=64").spec == "fake+window=64"
+    assert store.load("fake+window=128").spec == "fake"
+    assert leftovers() == ["fake", "fake+window=64"]
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "message"),
+    [
+        ("classes", 1, "windows of 1 class only"),
+        ("samples", 100, "no window of 128 steps"),
+        ("count", 2, None),
+        ("names", ("a", "b", "b", "c", "d", "e", "f", "g"), "'b' is there twice"),
+        ("poke", np.inf, "infinite value"),
+    ],
+)
+def test_nothing_is_left_of_a_failed_preparation(
+    fake: type[Fake],
+    monkeypatch: pytest.MonkeyPatch,
+    attribute: str,
+    value: object,
+    message: str | None,
+) -> None:
+    monkeypatch.setattr(fake, attribute, value)
+    if message is None:
+        assert len(store.prepare("fake")) == 18
+        return
+    with pytest.raises(HarbenchError, match=message):
+        store.prepare("fake")
+    assert leftovers() == []
+
+
+def test_too_few_windows_for_the_classes(fake: type[Fake], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fake, "count", 2)
+    monkeypatch.setattr(fake, "samples", 192)
+    with pytest.raises(HarbenchError, match="has 4 windows for 2 classes"):
+        store.prepare("fake")
+
+
+def test_a_failed_preparation_keeps_the_older_copy(
+    fake: type[Fake], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = store.prepare("fake").fingerprint
+    monkeypatch.setattr(fake, "classes", 1)
+    with pytest.raises(HarbenchError):
+        store.prepare("fake")
+    assert store.load("fake").fingerprint == before
+
+
+def test_a_damaged_file_is_said(fake: type[Fake]) -> None:
+    store.prepare("fake")
+    binary = cache_dir() / "datasets" / "fake" / "windows.f32"
+    binary.write_bytes(binary.read_bytes()[:-8])
+    with pytest.raises(HarbenchError, match=r"is damaged .* harbench data prepare fake"):
+        store.load("fake")
+
+
+def test_one_recording_at_a_time_is_in_memory(
+    fake: type[Fake], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fake, "count", 60)
+    monkeypatch.setattr(fake, "samples", 20_000)
+    tracemalloc.start()
+    data = store.prepare("fake")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert data.windows.nbytes > 18e6 and peak < 6e6
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "file.json"
+    with pytest.raises(HarbenchError, match=r"Cannot write .*file\.json: No space left"):
+        with writing(target) as temporary:
+            temporary.write_text("half")
+            raise OSError(28, "No space left on device")
+    assert list(target.parent.iterdir()) == []
+
+
+def test_an_unwritable_folder_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(HarbenchError, match="Cannot write"), writing(tmp_path / "file" / "x"):
+        pass

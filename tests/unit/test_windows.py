@@ -1,0 +1,124 @@
+"""Windowing: on time stamps, never across gaps, labelled by majority."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harbench.data.windows import cut, resample
+from harbench.dataset import Recording, WindowOptions
+from harbench.errors import HarbenchError
+
+RATE = 50.0
+OPTIONS = WindowOptions(window=10, step=5)
+
+
+def recording(time: np.ndarray, labels: np.ndarray | None = None) -> Recording:
+    """Two sensors, one channel, values equal to the time stamp (and its double)."""
+    values = np.stack([time, 2 * time], axis=1)[:, :, None].astype(np.float32)
+    labels = np.zeros(len(time), dtype=np.int64) if labels is None else labels
+    return Recording("r", "s", time, values, labels)
+
+
+def regular(count: int, start: float = 0.0) -> np.ndarray:
+    return start + np.arange(count) / RATE
+
+
+def test_a_regular_recording_is_cut_untouched() -> None:
+    take = recording(regular(30))
+    windows = list(cut(take, RATE, OPTIONS))
+    assert [w.start for w in windows] == [0, 5, 10, 15, 20]
+    for window in windows:
+        assert (window.values == take.values[window.start : window.start + 10]).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    jitter=st.floats(0, 0.9),
+    rate=st.sampled_from([20.0, 33.0, 50.0, 120.0]),
+    seed=st.integers(0, 99),
+)
+def test_resampling_follows_the_time_stamps(jitter: float, rate: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    time = regular(60) + jitter * rng.uniform(-0.5, 0.5, 60) / RATE
+    grid, values, labels = resample(recording(time), rate)
+    if len(grid) > 1 and not np.array_equal(grid, time):
+        assert np.allclose(np.diff(grid), 1 / rate)
+    assert grid[0] == time[0] and grid[-1] <= time[-1] + 1e-6
+    assert np.allclose(values[:, 0, 0], grid, atol=1e-4)
+    assert np.allclose(values[:, 1, 0], 2 * grid, atol=1e-4)
+    assert len(labels) == len(grid)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    first=st.integers(5, 40),
+    second=st.integers(5, 40),
+    pause=st.floats(0.25, 3),
+    window=st.integers(2, 12),
+    step=st.integers(1, 12),
+)
+def test_no_window_crosses_a_gap(
+    first: int, second: int, pause: float, window: int, step: int
+) -> None:
+    time = np.concatenate([regular(first), regular(second, regular(first)[-1] + pause)])
+    options = WindowOptions(window=window, step=step)
+    windows = list(cut(recording(time), RATE, options))
+    expected = sum(max(0, (n - window) // step + 1) for n in (first, second))
+    assert len(windows) == expected
+    for piece in windows:
+        assert np.diff(piece.values[:, 0, 0]).max() < 0.03
+
+
+def test_starts_on_both_sides_of_a_gap_keep_their_distance_in_time() -> None:
+    time = np.concatenate([regular(10), regular(10, 1.0)])
+    starts = [w.start for w in cut(recording(time), RATE, OPTIONS)]
+    assert starts == [0, 50]
+
+
+def test_the_label_is_that_of_the_majority() -> None:
+    labels = np.array([0] * 14 + [1] * 16)
+    windows = list(cut(recording(regular(30), labels), RATE, OPTIONS))
+    assert [w.label for w in windows] == [0, 0, 1, 1, 1]
+    strict = dataclasses.replace(OPTIONS, label_share=0.95)
+    assert [w.start for w in cut(recording(regular(30), labels), RATE, strict)] == [0, 15, 20]
+
+
+def test_null_windows_are_dropped() -> None:
+    labels = np.array([-1] * 12 + [2] * 18)
+    assert [w.label for w in cut(recording(regular(30), labels), RATE, OPTIONS)] == [2, 2, 2]
+
+
+def test_missing_samples_stay_missing_and_do_not_spread() -> None:
+    take = recording(regular(20))
+    take.values[7, 1] = np.nan
+    _, values, _ = resample(take, RATE)
+    assert np.isnan(values[:, 1, 0]).nonzero()[0].tolist() == [7]
+    _, finer, _ = resample(take, 2 * RATE)
+    assert np.isnan(finer[:, 1, 0]).nonzero()[0].tolist() == [13, 14, 15]
+    assert not np.isnan(finer[:, 0]).any()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"time": regular(20)[::-1].copy()}, "must increase"),
+        ({"time": np.zeros(20)}, "must increase"),
+        ({"labels": np.zeros(3, dtype=np.int64)}, "expected time"),
+    ],
+)
+def test_wrong_recordings_are_refused(change: dict[str, np.ndarray], message: str) -> None:
+    take = dataclasses.replace(recording(regular(20)), **change)
+    with pytest.raises(HarbenchError, match=message):
+        list(cut(take, RATE, OPTIONS))
+
+
+def test_infinite_values_are_refused_with_their_place() -> None:
+    take = recording(regular(20))
+    take.values[4] = np.inf
+    with pytest.raises(HarbenchError, match="'r': sample 4 holds an infinite value"):
+        list(cut(take, RATE, OPTIONS))
