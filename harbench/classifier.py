@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
 
 from harbench import registry
 from harbench.data import store
@@ -108,10 +109,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict_proba(self, X: Any) -> FloatArray:  # noqa: N803
         """(n, K) class probabilities, columns as in `classes_`."""
-        if not hasattr(self, "network_"):
-            from sklearn.exceptions import NotFittedError
-
-            raise NotFittedError("Call fit before predict.")
+        check_is_fitted(self, "network_")
         windows = self._windows(X)
         known = self.training_.dataset
         if windows.shape[1:] != known.shape:
@@ -128,7 +126,8 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: Any) -> np.ndarray[Any, Any]:  # noqa: N803
         """(n,) the most probable label."""
-        return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
+        best = self.predict_proba(X).argmax(axis=1)
+        return np.asarray(self.classes_[best])
 
     def _windows(self, given: Any) -> FloatArray:
         windows = np.asarray(given, dtype=np.float32)

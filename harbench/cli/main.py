@@ -47,6 +47,3 @@ def main() -> None:
     except HarbenchError as error:
         print(f"harbench: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("harbench: interrupted; the same command goes on from here.", file=sys.stderr)
-        sys.exit(130)

@@ -74,7 +74,11 @@ def run(
     if dry_run:
         _show_plan(runs, store, jobs, force)
         return
-    _carry_out(runs, store, jobs, force)
+    try:
+        _carry_out(runs, store, jobs, force)
+    except KeyboardInterrupt:
+        typer.echo("harbench: interrupted; the same command goes on from here.", err=True)
+        raise typer.Exit(130) from None
 
 
 def _default_jobs(runs: Sequence[Run]) -> int:

@@ -7,9 +7,10 @@ Each run has a process of its own: its memory is freed, its peak is its own, and
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
@@ -26,10 +27,17 @@ News = Callable[[Run, Progress], None]
 
 @dataclass(frozen=True)
 class Orders:
-    """What holds for all runs of a call. command: what the user typed, for the records."""
+    """What holds for all runs of a call.
+
+    command: what the user typed, for the records. environment: harbench's own variables, because
+    a worker is forked from a server that may have started before they were set.
+    """
 
     command: str
     force: bool = False
+    environment: dict[str, str] = field(
+        default_factory=lambda: {k: v for k, v in os.environ.items() if k.startswith("HARBENCH_")}
+    )
 
 
 def in_process(runs: Sequence[Run], orders: Orders, news: News) -> Iterator[tuple[Run, Outcome]]:
@@ -90,6 +98,7 @@ def _context(runs: Sequence[Run]) -> ForkServerContext | SpawnContext:
 def _work(connection: Connection, run: Run, orders: Orders) -> None:
     # Ctrl-C reaches the whole process group; the parent decides what happens to its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ.update(orders.environment)
     connection.send(execute(run, orders.command, connection.send, orders.force))
 
 

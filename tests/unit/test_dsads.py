@@ -137,7 +137,7 @@ def test_a_damaged_member_is_named(tmp_path: Path, place: float) -> None:
 def test_sources_are_found_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARBENCH_DATA", str(zipped(tmp_path, files()).parent))
     assert len(store.load("dsads")) == 18
-    with pytest.raises(HarbenchError, match="nowhere.zip does not exist"):
+    with pytest.raises(HarbenchError, match=r"nowhere\.zip does not exist"):
         store.prepare("dsads", tmp_path / "nowhere.zip")
 
 

@@ -159,10 +159,10 @@ def test_one_recording_at_a_time_is_in_memory(
 
 def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path) -> None:
     target = tmp_path / "deep" / "file.json"
-    with pytest.raises(HarbenchError, match=r"Cannot write .*file\.json: No space left"):
-        with writing(target) as temporary:
-            temporary.write_text("half")
-            raise OSError(28, "No space left on device")
+    message = r"Cannot write .*file\.json: No space left"
+    with pytest.raises(HarbenchError, match=message), writing(target) as temporary:
+        temporary.write_text("half")
+        raise OSError(28, "No space left on device")
     assert list(target.parent.iterdir()) == []
 
 

@@ -1,0 +1,203 @@
+"""What goes wrong is said in words, costs as little as possible and leaves nothing half-done."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from end_to_end.commands import DATASET, LABEL, TINY, Cli, folder, read
+
+import harbench
+from harbench.errors import HarbenchError
+
+RUN = ("run", "--method", "robusthar", "--protocol", "clean", "--dataset", DATASET)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--method", "robusthat"), "Unknown method 'robusthat'. Did you mean 'robusthar'?"),
+        (("--dataset", "bodysin"), "Unknown dataset 'bodysin'. Did you mean 'bodysim'?"),
+        (("--dataset", "bodysim+subject=3"), "'subject'. Did you mean 'subjects'?"),
+        (("--dataset", "bodysim+sensors=99"), "sensors='99': Input should be less than"),
+        (("--protocol", "missing-7"), "Unknown protocol 'missing-7'. Did you mean 'missing-"),
+        (("--protocol", "absent.toml"), "Protocol file absent.toml does not exist"),
+        (("--budget", "quik"), "Unknown budget 'quik'. Did you mean 'quick'?"),
+        (("--set", "lamb=0.3"), "Unknown option of method 'robusthar' 'lamb'. Did you mean 'lam'?"),
+        (("--set", "lam=three"), "method 'robusthar': lam='three'"),
+        (("--set", "heads=7"), "width 64 is not divisible by 7 heads"),
+        (("--set", "lam"), "Expected key=value, got 'lam' in --set"),
+        (("--seeds", "four"), "Cannot read seeds 'four'"),
+        (("--seeds", "4-0"), "name no seed"),
+        (("--protocol", "loso", "--seeds", "3"), "seeds of a 'loso' split go from 0 to 2"),
+        (("--precision", "tf32", "--device", "cpu"), "tf32 needs a CUDA GPU"),
+        (("--dataset", "bodysim+window=5000"), "no window of 5000 steps"),
+        (("--dataset", "bodysim+activities=1"), "windows of 1 class only"),
+        (("--dataset", "bodysim+seconds=2+subjects=2"), "16 windows for 8 classes"),
+        (
+            ("--dataset", "bodysim+sensors=1", "--protocol", "missing-10"),
+            "keeps one of its 1 sensor",
+        ),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_mistakes_are_explained(
+    cli: Cli, tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    base = list(RUN)
+    for option, value in zip(arguments[::2], arguments[1::2], strict=True):
+        if option in base:
+            base[base.index(option) + 1] = value
+        else:
+            base += [option, value]
+    answer = cli(*base)
+    assert answer.code == 2 and message in answer.err
+    assert "Traceback" not in answer.err and len(answer.err.splitlines()) <= 3
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.skipif("__import__('torch').cuda.is_available()")
+def test_no_gpu_is_said(cli: Cli) -> None:
+    answer = cli(*RUN, "--device", "cuda")
+    assert answer.code == 2 and "No CUDA GPU is available" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('description = "x"\nrate = [0.1]\n', "Unknown key 'rate'. Did you mean 'rates'?"),
+        ('description = "x"\nrates = [2]\n', "rates.0: Input should be less than 1"),
+        ('description = "x"\nsplit = "by-hand"\n', "split: Input should be 'random'"),
+        ('description = "x"\nheadline = { scale = "mixed", rate = 0.1 }\n', "headline condition"),
+        ("rates = [0.1]\n", "description: Field required"),
+        ("description = ", "not valid TOML"),
+    ],
+)
+def test_a_wrong_protocol_file_is_explained(
+    cli: Cli, tmp_path: Path, text: str, message: str
+) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    answer = cli("run", "--method", "robusthar", "--protocol", path)
+    assert answer.code == 2 and message in answer.err and str(path) in answer.err
+
+
+def test_a_patch_longer_than_the_window_fails_with_the_reason(run: Cli, tmp_path: Path) -> None:
+    answer = run("clean", "--seeds", "0", "--set", "patch=101")
+    assert answer.code != 0
+    assert "patch=101 is longer than a window of 100 steps" in answer.out + answer.err
+    assert run("clean", "--seeds", "0", "--set", "patch=33").code == 0
+
+
+def test_divergence_is_a_failed_run_with_stage_and_epoch(run: Cli, tmp_path: Path) -> None:
+    answer = run("clean", "--seeds", "0", "--set", "lr=1e30")
+    assert answer.code == 1
+    (path,) = (tmp_path / "results").rglob("*.json")
+    assert path.name == "seed-0.failed.json"
+    failure = read(path)
+    assert "in stage 'pretrain', epoch 1" in failure["error"]
+    assert "Traceback" in failure["traceback"] and failure["status"] == "failed"
+    assert "stage 'pretrain', epoch 1" in answer.out and "Traceback" not in answer.out
+
+
+SABOTAGE = """
+import os
+from harbench.training import fit as module
+
+whole = module.train
+
+def train(method, stage, network, data, seed, *rest):
+    if seed == 1 and not os.path.exists({marker!r}):
+        open({marker!r}, "w").close()
+        os.kill(os.getpid(), 9)
+    return whole(method, stage, network, data, seed, *rest)
+
+module.train = train
+"""
+
+
+def test_a_dead_worker_costs_its_run_and_not_the_grid(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(SABOTAGE.format(marker=str(tmp_path / "died")))
+    paths = [str(tmp_path), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    command = [
+        *(sys.executable, "-m", "harbench", *RUN, "--budget", "smoke"),
+        *(*TINY, "--seeds", "0-2", "--jobs", "2"),
+    ]
+    first = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    place = folder(tmp_path / "results", "clean")
+    assert first.returncode == 1, first.stderr
+    assert sorted(p.name for p in place.iterdir()) == [
+        "seed-0.json",
+        "seed-1.failed.json",
+        "seed-2.json",
+    ]
+    assert "died: SIGKILL" in read(place / "seed-1.failed.json")["error"]
+    second = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert sorted(p.name for p in place.iterdir()) == ["seed-0.json", "seed-1.json", "seed-2.json"]
+
+
+def test_ctrl_c_ends_everything(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "harbench", *RUN, "--seeds", "0-1", "--jobs", "2"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    stages = tmp_path / "cache" / "stages"
+    deadline = time.monotonic() + 60
+    while not list(stages.glob("*.partial.safetensors")):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.05)
+    family = psutil.Process(process.pid).children(recursive=True)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "interrupted" in errors and "Traceback" not in errors
+    _, alive = psutil.wait_procs(family, timeout=10)
+    assert not alive
+
+
+def test_a_broken_method_stops_nobody_else(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    from harbench import registry
+
+    modules = {**registry._modules("methods"), "broken": "harbench.not_there"}
+    whole = registry._modules
+    monkeypatch.setattr(
+        registry, "_modules", lambda group: modules if group == "methods" else whole(group)
+    )
+    answer = cli("list", "methods")
+    assert answer.code == 0 and "robusthar" in answer.out
+    assert "broken" in answer.out and "ModuleNotFoundError" in answer.out
+    failed = cli("run", "--method", "broken", "--protocol", "clean", "--dataset", DATASET)
+    assert failed.code == 2 and "cannot be imported" in failed.err
+
+
+def test_results_that_cannot_be_written_are_said(run: Cli, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    answer = run("clean", "--seeds", "0", "--results", tmp_path / "file")
+    assert answer.code == 2 and "Cannot write" in answer.err and "--results" in answer.err
+
+
+def test_a_broken_record_is_named_and_run_again(run: Cli, cli: Cli, tmp_path: Path) -> None:
+    run("clean", "--seeds", "0")
+    path = folder(tmp_path / "results", "clean", LABEL) / "seed-0.json"
+    path.write_text(path.read_text()[:200])
+    answer = cli("results")
+    assert answer.code == 2 and str(path) in answer.err.replace("\n", "")
+    assert run("clean", "--seeds", "0").code == 0
+    assert cli("results").code == 0
+
+
+def test_python_raises_what_the_command_line_prints(tmp_path: Path) -> None:
+    with pytest.raises(HarbenchError, match="Did you mean 'robusthar'"):
+        harbench.run("robusthat", "clean", DATASET)
+    with pytest.raises(HarbenchError, match=r"1 of 1 runs failed.*\n.*epoch 1"):
+        harbench.run(
+            "robusthar", "clean", DATASET, seeds=[0], budget="smoke", width=8, heads=2, lr=1e30
+        )
