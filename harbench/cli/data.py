@@ -28,7 +28,7 @@ def info(name: Name) -> None:
     from harbench.cli.describe import describe
     from harbench.data import store
 
-    Console().print(describe(store.load(name)))
+    Console(highlight=False).print(describe(store.load(name)))
 
 
 @app.command()

@@ -28,7 +28,7 @@ def list_(kind: Annotated[Kind, typer.Argument(help="What to list.")]) -> None:
         table.add_column(title)
     for line in lines:
         table.add_row(*line)
-    Console().print(table)
+    Console(highlight=False).print(table)
 
 
 def _methods() -> list[tuple[str, ...]]:

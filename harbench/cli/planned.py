@@ -16,8 +16,9 @@ def plan_table(
 ) -> tuple[Table, float]:
     """Every run with the state of its stages and its estimated time; and the plan's seconds."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for title in ("run", "stages", "minutes"):
-        table.add_column(title, justify="right" if title == "minutes" else "left")
+    table.add_column("run", overflow="fold")
+    table.add_column("stages", no_wrap=True)
+    table.add_column("minutes", justify="right", no_wrap=True)
     estimator = Estimator()
     needed = []
     for run in runs:

@@ -47,7 +47,7 @@ def results(
             table.to_csv(temporary, index=False)
         typer.echo(f"{len(table)} rows written to {csv}")
         return
-    console = Console()
+    console = Console(highlight=False)
     for part in results_tables(table):
         console.print(part)
     console.print(footnote(table), style="dim")

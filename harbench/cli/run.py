@@ -96,7 +96,7 @@ def _show_plan(runs: Sequence[Run], store: ResultStore, jobs: int, force: bool) 
 
     from harbench.cli.planned import plan_table
 
-    console = Console()
+    console = Console(highlight=False)
     table, seconds = plan_table(runs, store, jobs, force)
     console.print(table)
     console.print(f"{len(runs)} runs, {jobs} at a time: about {seconds / 60:.1f} minutes.")
@@ -112,10 +112,10 @@ def _carry_out(runs: Sequence[Run], store: ResultStore, jobs: int, force: bool) 
     from harbench.running.provenance import command_line
     from harbench.running.records import Failure
 
-    console = Console()
+    console = Console(highlight=False)
     left = [run for run in runs if force or store.find(run) is None]
     failed = 0
-    with Display(console, len(runs), len(runs) - len(left)) as display:
+    with Display(console, runs, left) as display:
         for run, outcome in in_workers(left, Orders(command_line(), force), display.news, jobs):
             store.write(run, outcome)
             if isinstance(outcome, Failure):

@@ -6,27 +6,25 @@ import math
 from collections.abc import Iterator
 
 import pandas as pd
+from rich.console import Group
 from rich.table import Table
 
 from harbench.analysis.summary import summarise
 
-METRICS = {"accuracy": "accuracy %", "f1_macro": "macro-F1 %", "f1_weighted": "weighted F1 %"}
+METRICS = {"accuracy": "accuracy %", "f1_macro": "macro F1 %", "f1_weighted": "weighted F1 %"}
 
 
-def results_tables(frame: pd.DataFrame) -> Iterator[Table]:
+def results_tables(frame: pd.DataFrame) -> Iterator[Group]:
     """One table per dataset, protocol and budget: mean ± standard deviation over seeds."""
     summary = summarise(frame, list(METRICS))
     for (dataset, protocol, budget), part in summary.groupby(
         ["dataset", "protocol", "budget"], sort=False
     ):
-        table = Table(
-            title=f"{dataset} · {protocol} · budget {budget}",
-            box=None,
-            header_style="bold",
-            title_justify="left",
-        )
-        for column in ("method", "test data", "seeds", *METRICS.values()):
-            table.add_column(column, justify="right" if column.endswith(("%", "s")) else "left")
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        table.add_column("method", overflow="fold")
+        table.add_column("test data", no_wrap=True)
+        for column in ("seeds", *METRICS.values()):
+            table.add_column(column, justify="right", no_wrap=True)
         previous = ""
         for row in part.to_dict("records"):
             name = row["variant"] or row["method"]
@@ -35,7 +33,7 @@ def results_tables(frame: pd.DataFrame) -> Iterator[Table]:
             previous = name
             condition = _condition(row["scale"], row["rate"])
             table.add_row(shown, condition, str(row["n_seeds"]), *cells)
-        yield table
+        yield Group(f"[bold]{dataset} · {protocol} · budget {budget}[/]", table, "")
 
 
 def _condition(scale: str, rate: float) -> str:

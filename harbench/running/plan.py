@@ -17,6 +17,7 @@ from harbench.method import Budget, Method, budget
 from harbench.options import build, differences, format_spec, parse_spec
 from harbench.protocol import Protocol
 from harbench.running.records import Identity
+from harbench.training.fit import input_shape
 from harbench.training.identity import Training, method_code
 
 
@@ -73,6 +74,7 @@ def make_plan(
             for name in dict.fromkeys(methods):
                 for variant, values in protocol.variants.items():
                     method, label = configure(name, dataset, {**values, **(settings or {})})
+                    check_method(method, dataset)
                     if precision != "fp32":
                         label = f"{label}+precision={precision}"
                     runs += [
@@ -137,6 +139,14 @@ def training_of(run: Run, dataset: HARDataset) -> Training:
         precision=run.precision,
         device=run.device,
     )
+
+
+def check_method(method: Method, dataset: HARDataset) -> None:
+    """Find out before training whether the configuration suits the dataset's windows."""
+    import torch
+
+    with torch.random.fork_rng():
+        method.build(input_shape(dataset))
 
 
 def check_split(dataset: HARDataset, protocol: Protocol, seed: int) -> None:

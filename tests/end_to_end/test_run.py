@@ -141,6 +141,14 @@ def test_dry_run_shows_the_plan_and_runs_nothing(run: Cli, results: Path) -> Non
     assert "pretrain: cached, finetune: cached" in second.out
 
 
+def test_another_precision_has_results_of_its_own(run: Cli, results: Path) -> None:
+    assert run("clean", "--seeds", "0", "--precision", "bf16").code == 0
+    (path,) = results.rglob("seed-0.json")
+    assert path.parent.name == f"{LABEL}+precision=bf16"
+    assert run("clean", "--seeds", "0").code == 0
+    assert len(list(results.rglob("seed-0.json"))) == 2
+
+
 def test_a_protocol_of_one_s_own(run: Cli, results: Path, tmp_path: Path) -> None:
     mine = tmp_path / "mine.toml"
     mine.write_text('description = "mine"\nscales = ["sensor"]\nrates = [0.3, 0.5]\n')
