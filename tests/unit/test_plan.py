@@ -1,0 +1,163 @@
+"""From names to runs: order, identity, presets; and from records to frames."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from harbench.methods.robusthar import RobustHAR
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harbench import registry
+from harbench.analysis.summary import summarise
+from harbench.data import store
+from harbench.running.estimate import total_seconds
+from harbench.running.plan import configure, make_plan, parse_seeds
+from harbench.running.records import Failure, Record
+from harbench.running.store import ResultStore, frame
+
+DATASET = "bodysim+activities=3+seconds=24.0+sensors=3+subjects=3"
+
+
+@given(st.lists(st.integers(0, 99), min_size=1, max_size=8, unique=True))
+def test_seeds_are_read_as_written(seeds: list[int]) -> None:
+    assert parse_seeds(",".join(map(str, seeds))) == seeds
+    first, last = min(seeds), max(seeds)
+    assert parse_seeds(f"{first}-{last}") == list(range(first, last + 1))
+
+
+def test_the_grid() -> None:
+    runs = make_plan(
+        ["robusthar"], [DATASET, DATASET], ["clean", "missing-5"], [3, 1], "smoke", "cpu"
+    )
+    assert [(r.protocol.name, r.seed) for r in runs] == [
+        ("clean", 3),
+        ("clean", 1),
+        ("missing-5", 3),
+        ("missing-5", 1),
+    ]
+    assert {r.label for r in runs} == {"robusthar"}
+
+
+def test_settings_and_specs_name_the_same_configuration() -> None:
+    first = make_plan(["robusthar+lam=0.3"], [DATASET], ["clean"], [0], "smoke", "cpu")
+    second = make_plan(
+        ["robusthar"], [DATASET], ["clean"], [0], "smoke", "cpu", settings={"lam": 0.3}
+    )
+    assert first == second and first[0].label == "robusthar+lam=0.3"
+
+
+def test_a_dataset_s_preset_is_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RobustHAR, "presets", {"bodysim": {"lam": 0.7}})
+    data = store.load(DATASET)
+    method, label = configure("robusthar", data, {})
+    assert method.config.lam == 0.7 and label == "robusthar"
+    method, label = configure("robusthar", data, {"lam": 0.5})
+    assert method.config.lam == 0.5 and label == "robusthar+lam=0.5"
+
+
+def test_identity_ignores_the_protocol_s_words_and_seeds() -> None:
+    run = make_plan(["robusthar"], [DATASET], ["missing-10"], [0], "smoke", "cpu")[0]
+    assert set(run.identity.rules) == {
+        "split",
+        "label_fraction",
+        "scales",
+        "rates",
+        "train_missing",
+    }
+
+
+def record(run_seed: int, accuracy: float) -> Record:
+    run = make_plan(["robusthar"], [DATASET], ["clean"], [run_seed], "smoke", "cpu")[0]
+    scores = {"accuracy": accuracy, "f1_macro": 0.5, "f1_weighted": 0.5, "balanced_accuracy": 0.5}
+    return Record.model_validate(
+        {
+            "identity": run.identity.model_dump(),
+            "variant": "",
+            "conditions": [
+                {"scale": "clean", "rate": 0.0, **scores, "confusion": [[1, 0], [0, 1]], "n": 2}
+            ],
+            "split": {
+                "train": 8,
+                "validation": 1,
+                "test": 2,
+                "labelled": 2,
+                "leakage": 0.25,
+                "digest": "d",
+            },
+            "cost": {
+                "parameters": 1,
+                "stages": [],
+                "peak_memory": 1,
+                "windows_per_second": 1.0,
+                "device": "cpu",
+            },
+            "provenance": {
+                "harbench": "0",
+                "commit": None,
+                "dirty": None,
+                "packages": {},
+                "python": "3",
+                "platform": "p",
+                "command": "c",
+                "started": "s",
+                "ended": "e",
+            },
+        }
+    )
+
+
+def test_records_are_found_by_identity(tmp_path: Path) -> None:
+    run = make_plan(["robusthar"], [DATASET], ["clean"], [0], "smoke", "cpu")[0]
+    results = ResultStore(tmp_path)
+    assert results.find(run) is None
+    results.write(run, record(0, 0.8))
+    assert results.find(run) == record(0, 0.8)
+    changed = dataclasses.replace(
+        run, identity=run.identity.model_copy(update={"code": "another implementation"})
+    )
+    assert results.find(changed) is None
+    raw = results.path(run).read_text()
+    assert '"schema": 1' in raw and "[1, 0]" in raw
+
+
+def test_a_failure_lies_beside_and_goes_when_the_run_succeeds(tmp_path: Path) -> None:
+    run = make_plan(["robusthar"], [DATASET], ["clean"], [0], "smoke", "cpu")[0]
+    good = record(0, 0.8)
+    bad = Failure(
+        identity=good.identity, variant="", error="e", traceback="t", provenance=good.provenance
+    )
+    results = ResultStore(tmp_path)
+    results.write(run, bad)
+    assert results.find(run) is None and len(results.failures()) == 1
+    assert list(results.records()) == []
+    results.write(run, good)
+    assert results.failures() == [] and len(list(results.records())) == 1
+
+
+def test_the_summary_is_mean_and_standard_deviation_over_seeds(tmp_path: Path) -> None:
+    results = ResultStore(tmp_path)
+    for seed, accuracy in enumerate((0.8, 0.9, 0.85)):
+        run = make_plan(["robusthar"], [DATASET], ["clean"], [seed], "smoke", "cpu")[0]
+        results.write(run, record(seed, accuracy))
+    table = frame(results.records())
+    assert table["leakage"].tolist() == [0.25] * 3
+    (row,) = summarise(table, ["accuracy"]).to_dict("records")
+    assert row["accuracy_mean"] == pytest.approx(85.0)
+    assert row["accuracy_sd"] == pytest.approx(5.0) and row["n_seeds"] == 3
+    (single,) = summarise(table[:1], ["accuracy"]).to_dict("records")
+    assert pd.isna(single["accuracy_sd"])
+
+
+def test_wall_time_of_parallel_jobs() -> None:
+    assert total_seconds([3, 3, 3, 3, 3], 2) == 9
+    assert total_seconds([10, 1, 1, 1], 2) == 10
+    assert total_seconds([], 4) == 0
+
+
+def test_names_are_listed_without_importing() -> None:
+    assert registry.method_names() == ["robusthar"]
+    assert registry.dataset_names() == ["bodysim", "dsads", "spar"]

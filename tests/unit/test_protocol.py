@@ -1,0 +1,82 @@
+"""The shipped protocols say what the paper and the design say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harbench import registry
+from harbench.errors import HarbenchError
+from harbench.options import build
+from harbench.protocol import Condition, read_protocol
+
+NAMES = registry.protocol_names()
+GRID = [0.1, 0.3, 0.5, 0.7, 0.9]
+
+
+def test_the_shipped_names() -> None:
+    assert set(NAMES) == {
+        *("clean", "missing-5", "missing-10", "missing-15", "missing-10-train", "full-labels"),
+        *("subject", "loso", "recording", "ablation", "balance", "mask-rate"),
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_is_valid_and_complete(name: str) -> None:
+    protocol = registry.protocol(name)
+    assert protocol.name == name and protocol.description.endswith(".")
+    assert protocol.conditions[0] == Condition()
+    assert protocol.label_fraction == (1.0 if name == "full-labels" else 0.15)
+    assert protocol.seeds == ("subjects" if name == "loso" else (0, 1, 2, 3, 4))
+    config = registry.method_class("robusthar").Config
+    for label, values in protocol.variants.items():
+        build(config, values, label)
+
+
+@pytest.mark.parametrize("percent", [5, 10, 15])
+def test_missing_r_has_four_scales_and_clean(percent: int) -> None:
+    protocol = registry.protocol(f"missing-{percent}")
+    rate = percent / 100
+    assert protocol.headline.scale == "mixed" and protocol.headline.rate == rate
+    assert [(c.scale, c.rate) for c in protocol.conditions] == [
+        ("clean", 0.0),
+        ("mixed", rate),
+        ("segment", rate),
+        ("channel", rate),
+        ("sensor", rate),
+    ]
+
+
+def test_the_sweeps() -> None:
+    balance = registry.protocol("balance").variants.values()
+    assert [values["lam"] for values in balance] == GRID
+    rates = registry.protocol("mask-rate").variants.values()
+    assert [values["mask_rate"] for values in rates] == GRID
+    ablation = registry.protocol("ablation").variants
+    assert ablation["full"] == {} and {"w/o LST-3D", "w/o MSTM", "w/o AMFF"} < set(ablation)
+
+
+def test_the_significance_test_is_fixed_beforehand() -> None:
+    for name in NAMES:
+        assert registry.protocol(name).significance.test == "nb-t"
+
+
+@given(rate=st.floats(-1, 2, allow_nan=False), scale=st.sampled_from(["clean", "sensor", "no"]))
+def test_conditions_are_clean_or_have_a_rate(rate: float, scale: str) -> None:
+    valid = (scale == "clean" and rate == 0) or (scale == "sensor" and 0 < rate < 1)
+    try:
+        Condition(scale=scale, rate=rate)  # type: ignore[arg-type]
+        accepted = True
+    except ValueError:
+        accepted = False
+    assert accepted == valid
+
+
+def test_subjects_as_seeds_need_loso(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('description = "x"\nseeds = "subjects"\n')
+    with pytest.raises(HarbenchError, match=r'mine\.toml: file: seeds = "subjects" goes with'):
+        read_protocol(path)
