@@ -61,13 +61,8 @@ def test_a_dataset_s_preset_is_its_default(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_identity_ignores_the_protocol_s_words_and_seeds() -> None:
     run = make_plan(["robusthar"], [DATASET], ["missing-10"], [0], "smoke", "cpu")[0]
-    assert set(run.identity.rules) == {
-        "split",
-        "label_fraction",
-        "scales",
-        "rates",
-        "train_missing",
-    }
+    rules = {"split", "label_fraction", "scales", "rates", "train_missing"}
+    assert set(run.identity.rules) == rules
 
 
 def record(run_seed: int, accuracy: float) -> Record:
@@ -115,7 +110,9 @@ def test_records_are_found_by_identity(tmp_path: Path) -> None:
     results = ResultStore(tmp_path)
     assert results.find(run) is None
     results.write(run, record(0, 0.8))
-    assert results.find(run) == record(0, 0.8)
+    found = results.find(run)
+    assert found is not None
+    assert found.model_dump(mode="json") == record(0, 0.8).model_dump(mode="json")
     changed = dataclasses.replace(
         run, identity=run.identity.model_copy(update={"code": "another implementation"})
     )
@@ -159,5 +156,5 @@ def test_wall_time_of_parallel_jobs() -> None:
 
 
 def test_names_are_listed_without_importing() -> None:
-    assert registry.method_names() == ["robusthar"]
-    assert registry.dataset_names() == ["bodysim", "dsads", "spar"]
+    assert "robusthar" in registry.method_names()
+    assert {"bodysim", "dsads", "spar"} <= set(registry.dataset_names())

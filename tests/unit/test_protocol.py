@@ -14,14 +14,15 @@ from harbench.options import build
 from harbench.protocol import Condition, read_protocol
 
 NAMES = registry.protocol_names()
+RANDOM_15 = (
+    *("clean", "missing-5", "missing-10", "missing-15", "missing-10-train"),
+    *("ablation", "balance", "mask-rate"),
+)
 GRID = [0.1, 0.3, 0.5, 0.7, 0.9]
 
 
 def test_the_shipped_names() -> None:
-    assert set(NAMES) == {
-        *("clean", "missing-5", "missing-10", "missing-15", "missing-10-train", "full-labels"),
-        *("subject", "loso", "recording", "ablation", "balance", "mask-rate"),
-    }
+    assert set(NAMES) >= {*RANDOM_15, "full-labels", "subject", "loso", "recording"}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -29,11 +30,24 @@ def test_each_is_valid_and_complete(name: str) -> None:
     protocol = registry.protocol(name)
     assert protocol.name == name and protocol.description.endswith(".")
     assert protocol.conditions[0] == Condition()
-    assert protocol.label_fraction == (1.0 if name == "full-labels" else 0.15)
-    assert protocol.seeds == ("subjects" if name == "loso" else (0, 1, 2, 3, 4))
+
+
+@pytest.mark.parametrize("name", RANDOM_15)
+def test_the_paper_s_rules(name: str) -> None:
+    protocol = registry.protocol(name)
+    assert protocol.split == "random" and protocol.label_fraction == 0.15
+    assert protocol.seeds == (0, 1, 2, 3, 4)
+    assert (protocol.train_missing != Condition()) == (name == "missing-10-train")
     config = registry.method_class("robusthar").Config
     for label, values in protocol.variants.items():
         build(config, values, label)
+
+
+def test_the_other_splits() -> None:
+    assert registry.protocol("full-labels").label_fraction == 1.0
+    assert registry.protocol("loso").seeds == "subjects"
+    for name in ("subject", "loso", "recording"):
+        assert registry.protocol(name).split == name
 
 
 @pytest.mark.parametrize("percent", [5, 10, 15])
@@ -59,9 +73,10 @@ def test_the_sweeps() -> None:
     assert ablation["full"] == {} and {"w/o LST-3D", "w/o MSTM", "w/o AMFF"} < set(ablation)
 
 
-def test_the_significance_test_is_fixed_beforehand() -> None:
-    for name in NAMES:
-        assert registry.protocol(name).significance.test == "nb-t"
+@pytest.mark.parametrize("name", RANDOM_15)
+def test_the_significance_test_is_fixed_beforehand(name: str) -> None:
+    said = registry.protocol(name).significance
+    assert (said.test, said.family, said.alpha) == ("nb-t", "column", 0.05)
 
 
 @given(rate=st.floats(-1, 2, allow_nan=False), scale=st.sampled_from(["clean", "sensor", "no"]))
