@@ -102,7 +102,7 @@ class Activity:
 
 def _gait(hip: float, knee: float, arm: float, elbow: float) -> dict[str, Swing]:
     """Legs and arms swing half a cycle apart, arms against legs."""
-    swings = {}
+    swings: dict[str, Swing] = {}
     for side, shift in (("right", 0.0), ("left", 1.0)):
         swings |= {
             f"{side} thigh": Swing(hip / 4, hip, shift),
@@ -247,10 +247,10 @@ def simulate(
         swing = activity.joints.get(name, Swing())
         habit = stream(seed, "bodysim", "habit", subject, name)
         shift = np.pi * swing.shift + habit.normal(0, 0.15)
-        angle = swing.offset + habit.normal(0, 4)
-        angle = angle + amplitude * swing.amplitude * np.sin(swing.harmonic * phase + shift)
-        sway = draws.uniform(0.2, 0.5)
-        angle = angle + 0.5 * np.sin(2 * np.pi * sway * time + draws.uniform(0, 2 * np.pi))
+        posture = swing.offset + habit.normal(0, 4)
+        moved = amplitude * swing.amplitude * np.sin(swing.harmonic * phase + shift)
+        rate, start = draws.uniform(0.2, 0.5), draws.uniform(0, 2 * np.pi)
+        angle = posture + moved + 0.5 * np.sin(2 * np.pi * rate * time + start)
         axis = np.eye(3)[swing.axis]
         joint = Rotation.from_rotvec(np.radians(angle)[:, None] * axis)
         if segment.parent is None:
@@ -278,7 +278,7 @@ def _origin(segment: str) -> Array:
     """The joint of a segment when the average body stands straight."""
     part = SEGMENTS[segment]
     above = _origin(part.parent) if part.parent else np.zeros(3)
-    return above + np.array(part.joint)
+    return np.asarray(above + np.array(part.joint))
 
 
 def _dropped(count: int, share: float, draws: np.random.Generator) -> NDArray[np.bool_]:

@@ -175,11 +175,15 @@ class RobustHARNet(nn.Module):
         """Reconstructed windows (B, P*p, N, C) from features."""
         values = self.decoders[scale % len(self.decoders)](features)
         patches = (self.steps + self.padding) // self.patch
-        return rearrange(values, "b (p n) (s c) -> b (p s) n c", p=patches, s=self.patch)
+        return rearrange(  # type: ignore[no-any-return]
+            values, "b (p n) (s c) -> b (p s) n c", p=patches, s=self.patch
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         arranged = self.arrange(x)
-        return self.fusion([self.encode(s, arranged) for s in range(len(self.config.scales))])
+        return self.fusion(  # type: ignore[no-any-return]
+            [self.encode(s, arranged) for s in range(len(self.config.scales))]
+        )
 
 
 def draw_mask(
