@@ -114,12 +114,12 @@ def _carry_out(runs: Sequence[Run], store: ResultStore, jobs: int, force: bool) 
 
     console = Console(highlight=False)
     left = [run for run in runs if force or store.find(run) is None]
-    failed = 0
+    failures: list[Failure] = []
     with Display(console, runs, left) as display:
         for run, outcome in in_workers(left, Orders(command_line(), force), display.news, jobs):
             store.write(run, outcome)
             if isinstance(outcome, Failure):
-                failed += 1
+                failures.append(outcome)
                 note = store.path(run).with_suffix(".failed.json")
                 display.ended(run, f"[red]failed[/]: {outcome.error} ({note})")
             else:
@@ -137,6 +137,7 @@ def _carry_out(runs: Sequence[Run], store: ResultStore, jobs: int, force: bool) 
             console.print(table)
         console.print(footnote(frame), style="dim")
         console.print(f"Records: {store.root}", style="dim")
-    if failed:
-        console.print(f"{failed} of {len(runs)} runs failed; the same command tries them again.")
-        raise typer.Exit(1)
+    if failures:
+        count = f"{len(failures)} of {len(runs)} runs failed"
+        console.print(f"{count}; the same command tries them again.")
+        raise typer.Exit(2 if any(failure.mendable for failure in failures) else 1)

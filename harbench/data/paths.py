@@ -43,7 +43,7 @@ def writing(path: Path) -> Iterator[Path]:
         temporary.chmod(0o644)
         temporary.replace(path)
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
@@ -62,7 +62,7 @@ def writing_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(path)
         temporary.replace(path)
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -78,7 +78,8 @@ def write_json(path: Path, values: Any) -> None:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def _cannot_write(path: Path, error: OSError) -> HarbenchError:
+def cannot_write(path: Path, error: OSError) -> HarbenchError:
+    """The error for a file or folder that the system refuses to write."""
     reason = error.strerror or str(error)
     return HarbenchError(
         f"Cannot write {path}: {reason}. Free some space, or choose another place with "

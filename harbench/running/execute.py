@@ -47,20 +47,19 @@ def execute(
         return _execute(run, command, started, report, force)
     except Exception as error:  # one failed run must not stop the grid; the traceback is kept
         expected = isinstance(error, HarbenchError | TrainingError)
-        return failure(
-            run,
-            str(error) if expected else one_line(error),
-            traceback.format_exc(),
-            command,
-            started,
-        )
+        message = str(error) if expected else one_line(error)
+        mendable = isinstance(error, HarbenchError)
+        return failure(run, message, traceback.format_exc(), command, started, mendable)
 
 
-def failure(run: Run, error: str, trace: str, command: str, started: str) -> Failure:
+def failure(
+    run: Run, error: str, trace: str, command: str, started: str, mendable: bool = False
+) -> Failure:
     """The record of a run that ended without a result."""
     return Failure(
         identity=run.identity,
         variant=run.variant,
+        mendable=mendable,
         error=error,
         traceback=trace,
         provenance=provenance(command, started),

@@ -98,12 +98,16 @@ class Record(_Part):
 
 
 class Failure(_Part):
-    """A run that ended without a result; it is tried again by the next call."""
+    """A run that ended without a result; it is tried again by the next call.
+
+    mendable: whether the user can mend the cause (no space, say) rather than we.
+    """
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
     status: Literal["failed"] = "failed"
     identity: Identity
     variant: str
+    mendable: bool
     error: str
     traceback: str
     provenance: Provenance

@@ -13,7 +13,7 @@ from typing import Any
 from filelock import FileLock
 from torch import nn
 
-from harbench.data.paths import cache_dir, write_json
+from harbench.data.paths import cache_dir, cannot_write, write_json
 from harbench.training import checkpoint
 
 
@@ -61,7 +61,10 @@ class StageCache:
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:
         """Only one process trains a stage; another one that needs it waits and then loads it."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise cannot_write(self.folder, error) from error
         with FileLock(self.folder / f"{key}.lock"):
             yield
 

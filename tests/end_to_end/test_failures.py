@@ -184,6 +184,32 @@ def test_results_that_cannot_be_written_are_said(run: Cli, tmp_path: Path) -> No
     assert answer.code == 2 and "Cannot write" in answer.err and "--results" in answer.err
 
 
+def test_a_full_disk_is_a_clear_failure_and_leaves_nothing_half_written(
+    run: Cli, cli: Cli, tmp_path: Path
+) -> None:
+    """A limit on the size of a file stands for the end of the disk."""
+    cli("data", "prepare", DATASET)
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))\n"
+        "from harbench.cli.main import main; main()"
+    )
+    command = [sys.executable, "-c", code, *RUN, "--budget", "smoke", *TINY, "--seeds", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Cannot write" in done.stdout and "HARBENCH_CACHE" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    left = [p for p in (tmp_path / "cache" / "stages").iterdir() if p.suffix != ".lock"]
+    assert left == []
+    assert run("clean", "--seeds", "0").code == 0
+
+
+def test_an_unusable_cache_is_said(run: Cli, cli: Cli, tmp_path: Path) -> None:
+    cli("data", "prepare", DATASET)
+    (tmp_path / "cache" / "stages").write_text("in the way")
+    answer = run("clean", "--seeds", "0")
+    assert answer.code == 2 and "stages: File exists" in " ".join(answer.out.split())
+
+
 def test_a_broken_record_is_named_and_run_again(run: Cli, cli: Cli, tmp_path: Path) -> None:
     run("clean", "--seeds", "0")
     path = folder(tmp_path / "results", "clean", LABEL) / "seed-0.json"

@@ -125,7 +125,12 @@ def test_a_failure_lies_beside_and_goes_when_the_run_succeeds(tmp_path: Path) ->
     run = make_plan(["robusthar"], [DATASET], ["clean"], [0], "smoke", "cpu")[0]
     good = record(0, 0.8)
     bad = Failure(
-        identity=good.identity, variant="", error="e", traceback="t", provenance=good.provenance
+        identity=good.identity,
+        variant="",
+        mendable=False,
+        error="e",
+        traceback="t",
+        provenance=good.provenance,
     )
     results = ResultStore(tmp_path)
     results.write(run, bad)
