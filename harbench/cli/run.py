@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harbench.running.plan import Run
+    from harbench.running.records import Record
     from harbench.running.store import ResultStore
 
 
@@ -81,6 +82,17 @@ def run(
         raise typer.Exit(130) from None
 
 
+def _headline(run: Run, record: Record) -> str:
+    """The number that the protocol stands for, in words."""
+    wanted = run.protocol.headline
+    score = next(
+        getattr(row, wanted.metric)
+        for row in record.conditions
+        if (row.scale, row.rate) == (wanted.scale, wanted.rate)
+    )
+    return f"{wanted.metric} {100 * score:.2f} % ({wanted})"
+
+
 def _default_jobs(runs: Sequence[Run]) -> int:
     import psutil
 
@@ -104,6 +116,7 @@ def _show_plan(runs: Sequence[Run], store: ResultStore, jobs: int, force: bool) 
 
 def _carry_out(runs: Sequence[Run], store: ResultStore, jobs: int, force: bool) -> None:
     from rich.console import Console
+    from rich.markup import escape
 
     from harbench.cli.progress import Display
     from harbench.cli.tables import footnote, results_tables
@@ -121,16 +134,9 @@ def _carry_out(runs: Sequence[Run], store: ResultStore, jobs: int, force: bool) 
             if isinstance(outcome, Failure):
                 failures.append(outcome)
                 note = store.path(run).with_suffix(".failed.json")
-                display.ended(run, f"[red]failed[/]: {outcome.error} ({note})")
+                display.ended(run, f"[red]failed[/]: {escape(f'{outcome.error} ({note})')}")
             else:
-                headline = run.protocol.headline
-                score = next(
-                    getattr(row, headline.metric)
-                    for row in outcome.conditions
-                    if (row.scale, row.rate) == (headline.scale, headline.rate)
-                )
-                wording = f"{headline.metric} {100 * score:.2f} % ({headline})"
-                display.ended(run, wording)
+                display.ended(run, _headline(run, outcome))
     frame = collect(runs, store)
     if not frame.empty:
         for table in results_tables(frame):

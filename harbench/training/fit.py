@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -17,7 +19,7 @@ from harbench.method import InputShape, Stage
 from harbench.streams import torch_seed
 from harbench.training.cache import StageCache
 from harbench.training.identity import Training, stage_keys
-from harbench.training.loop import Labelled, StageData, State, train
+from harbench.training.loop import Labelled, Report, StageData, State, train
 
 
 @dataclass(frozen=True)
@@ -114,35 +116,42 @@ def _fit(
     network = initial_network(training, device)
     stages = method.stages(training.budget)
     steps = [_steps(stage, labelled.source if stage.labelled else source) for stage in stages]
-    costs: list[StageCost] = []
+    costs = []
     for index, (stage, key) in enumerate(zip(stages, stage_keys(training), strict=True)):
-        later = sum(steps[index + 1 :])
-
-        def news(state: State, stage: Stage, later: int = later, index: int = index) -> None:
-            report(_progress(state, stage, steps[index], later))
-
-        with cache.lock(key) if cache else nullcontext():
-            note = cache.load(key, network) if cache else None
-            cached = note is not None
-            if note is None:
-                data = StageData(source, None, validation)
-                if stage.labelled:
-                    data = StageData(labelled.source, labelled.y, validation)
-                partial = cache.partial(key) if cache else None
-                state = train(
-                    method, stage, network, data, training.seed, training.precision, partial, news
-                )
-                note = {
-                    "seconds": state.seconds,
-                    "best_epoch": state.best_epoch or state.epoch,
-                    "history": state.history,
-                }
-                if cache:
-                    cache.save(key, network, note)
-        costs.append(
-            StageCost(stage.name, stage.epochs, note["best_epoch"], note["seconds"], cached)
-        )
+        data = StageData(source, None, validation)
+        if stage.labelled:
+            data = StageData(labelled.source, labelled.y, validation)
+        news = partial(_tell, report, steps[index], sum(steps[index + 1 :]))
+        costs.append(_train_or_load(training, stage, key, network, data, cache, news))
     return Fitted(network, standardiser, costs)
+
+
+def _train_or_load(
+    training: Training,
+    stage: Stage,
+    key: str,
+    network: nn.Module,
+    data: StageData,
+    cache: StageCache | None,
+    news: Report,
+) -> StageCost:
+    """Leave `network` with the weights of the finished stage."""
+
+    def trained(kept: Path | None) -> dict[str, Any]:
+        method, seed, precision = training.method, training.seed, training.precision
+        state = train(method, stage, network, data, seed, precision, kept, news)
+        best = state.best_epoch or state.epoch
+        return {"seconds": state.seconds, "best_epoch": best, "history": state.history}
+
+    if cache is None:
+        note, cached = trained(None), False
+    else:
+        with cache.lock(key):
+            found = cache.load(key, network)
+            note, cached = found or trained(cache.partial(key)), found is not None
+            if not cached:
+                cache.save(key, network, note)
+    return StageCost(stage.name, stage.epochs, note["best_epoch"], note["seconds"], cached)
 
 
 def _labelled(training: Training, source: WindowSource, labelled: IntArray) -> Labelled:
@@ -156,10 +165,12 @@ def _steps(stage: Stage, source: WindowSource) -> int:
     return stage.epochs * math.ceil(len(source) / stage.batch_size)
 
 
-def _progress(state: State, stage: Stage, steps: int, later_steps: int) -> Progress:
+def _tell(
+    report: Callable[[Progress], None], steps: int, later_steps: int, state: State, stage: Stage
+) -> None:
+    """Turn a stage's state into news, with the time that it and all later stages will take."""
     done = state.epoch / stage.epochs
     left = state.seconds / done * (1 - done + later_steps / max(steps, 1))
     last = state.history[-1]
-    return Progress(
-        stage.name, state.epoch, stage.epochs, last["loss"], last.get("validation_f1"), left
-    )
+    score = last.get("validation_f1")
+    report(Progress(stage.name, state.epoch, stage.epochs, last["loss"], score, left))
