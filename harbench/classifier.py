@@ -15,7 +15,7 @@ from harbench.data.source import WindowSource
 from harbench.data.splits import SHARE, Split, stratified
 from harbench.dataset import DatasetInfo, FloatArray, IntArray, Sensor
 from harbench.errors import HarbenchError
-from harbench.evaluation.predict import Precision, predict
+from harbench.evaluation.predict import Precision, one_thread, predict
 from harbench.method import budget
 from harbench.options import build
 from harbench.protocol import Condition
@@ -101,7 +101,8 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             precision=self.precision,
             device=place,
         )
-        fitted = fit(self.training_)
+        with one_thread():
+            fitted = fit(self.training_)
         self.network_ = fitted.network
         self.standardiser_ = fitted.standardiser
         self.n_features_in_ = int(np.prod(windows.shape[1:]))
@@ -121,7 +122,10 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self.standardiser_,
             torch.device(self.training_.device),
         )
-        logits = predict(self.training_.method, self.network_, source, self.seed, self.precision)
+        with one_thread():
+            logits = predict(
+                self.training_.method, self.network_, source, self.seed, self.precision
+            )
         return np.asarray(torch.softmax(logits, dim=1).numpy())
 
     def predict(self, X: Any) -> np.ndarray[Any, Any]:  # noqa: N803

@@ -11,6 +11,7 @@ import torch
 
 from harbench.data import store
 from harbench.data.source import Standardiser, WindowSource
+from harbench.evaluation.predict import one_thread
 from harbench.method import LabelledBatch, Stage
 from harbench.running.plan import Run, training_of
 from harbench.training.cache import StageCache
@@ -59,7 +60,6 @@ class Estimator:
 
 def time_stage(training: Training, stage: Stage) -> float:
     """Median seconds of a training step on real windows, after one step to warm up."""
-    torch.set_num_threads(1)
     device = torch.device(training.device)
     rows = np.resize(training.split.labelled, stage.batch_size)
     standardiser = Standardiser.fit(training.dataset, training.split.labelled)
@@ -68,7 +68,7 @@ def time_stage(training: Training, stage: Stage) -> float:
     )
     y = torch.from_numpy(training.dataset.labels[rows]).to(device)
     batch = LabelledBatch(x, observed, torch.Generator(device), y)
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), one_thread():
         network = initial_network(training, device).train()
         optimizer = stage.optimizer(network.parameters())
         times = []

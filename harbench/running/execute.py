@@ -19,7 +19,7 @@ from harbench.data.source import WindowSource
 from harbench.dataset import HARDataset
 from harbench.errors import HarbenchError, TrainingError, one_line
 from harbench.evaluation.metrics import scores
-from harbench.evaluation.predict import predict
+from harbench.evaluation.predict import one_thread, predict
 from harbench.running.plan import Run, training_of
 from harbench.running.provenance import now, provenance
 from harbench.running.records import (
@@ -44,7 +44,8 @@ def execute(
     """
     started = now()
     try:
-        return _execute(run, command, started, report, force)
+        with one_thread():
+            return _execute(run, command, started, report, force)
     except Exception as error:  # one failed run must not stop the grid; the traceback is kept
         expected = isinstance(error, HarbenchError | TrainingError)
         message = str(error) if expected else one_line(error)
@@ -69,8 +70,6 @@ def failure(
 def _execute(
     run: Run, command: str, started: str, report: Callable[[Progress], None], force: bool
 ) -> Record:
-    # The number of threads changes the last bits of sums; runs side by side use the cores better.
-    torch.set_num_threads(1)
     dataset = store.load(run.dataset)
     training = training_of(run, dataset)
     cache = StageCache.default()

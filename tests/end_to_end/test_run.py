@@ -183,6 +183,16 @@ def test_a_killed_call_continues_and_ends_with_the_same_bits(
     assert read(path)["conditions"] == resumed["conditions"]
 
 
+def test_python_leaves_the_caller_s_threads_alone(results: Path) -> None:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    harbench.run("robusthar", "clean", DATASET, seeds=[0], budget="smoke", width=8, heads=2)
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(before)
+
+
 def test_python_returns_a_frame_and_uses_records(results: Path) -> None:
     def call() -> pd.DataFrame:
         return harbench.run(
