@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
-from harbench.errors import unknown
+from harbench.errors import HarbenchError, unknown
 
 if TYPE_CHECKING:
     import torch
@@ -133,6 +133,20 @@ class Method(ABC):
     @abstractmethod
     def test_config(cls) -> Any:
         """A tiny configuration that trains in a second, for the conformance suite."""
+
+    @classmethod
+    def reproduce(
+        cls,
+        config: Mapping[str, Any],
+        arrays: Mapping[str, Tensor],  # noqa: ARG003
+    ) -> dict[str, Tensor]:
+        """Outputs at a reference file's sizes, weights and draws, under the recorded names.
+
+        See `harbench.testing.reference`. Raises HarbenchError where a method has no original.
+        """
+        raise HarbenchError(
+            f"Method {cls.name!r} has no comparison with {config.get('variant')!r}."
+        )
 
 
 M = TypeVar("M", bound=type[Method])

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 # Tests run side by side; a second thread each would only slow them down.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+from end_to_end.commands import Answer, Cli
 
+from harbench.cli.main import main
 from harbench.data import store
 
 
@@ -38,6 +42,24 @@ def spar_cache(_spar_prepared: Path, tmp_path: Path) -> Path:
     (cache / "datasets").mkdir(parents=True)
     (cache / "datasets" / "spar").symlink_to(_spar_prepared / "datasets" / "spar")
     return cache
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
+    """``cli("run", "--method", "robusthar")``."""
+
+    def call(*arguments: object) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["harbench", *map(str, arguments)])
+        capsys.readouterr()
+        try:
+            main()
+            code: Any = 0
+        except SystemExit as end:
+            code = end.code
+        printed = capsys.readouterr()
+        return Answer(int(code or 0), printed.out, printed.err)
+
+    return call
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

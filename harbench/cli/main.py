@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from harbench import __version__
-from harbench.cli import data, list_, results, run
+from harbench.cli import data, list_, results, run, verify
 from harbench.errors import HarbenchError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("list")(list_.list_)
 app.command("results")(results.results)
+app.command("verify")(verify.verify)
 app.add_typer(data.app, name="data")
 
 

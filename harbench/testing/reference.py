@@ -1,0 +1,145 @@
+"""Comparison with recorded numbers of an original implementation.
+
+A reference file (npz) holds weights, inputs, random draws and outputs of an original; a method's
+`reproduce` builds itself at the same sizes, takes over weights and draws, and gives every output
+that it can, under the recorded names.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from harbench import registry
+from harbench.errors import HarbenchError
+from harbench.method import InputShape
+
+Arrays = Mapping[str, Tensor]
+Names = tuple[tuple[str, str], ...]
+GRADIENT = "grad_norm/"
+ABSOLUTE, RELATIVE, GRADIENT_RELATIVE = 1e-5, 1e-4, 1e-3
+
+# TSLib's and Informer2020's names of embedding, encoder layers and head.
+ENCODER_NAMES: Names = (
+    (r"^(enc_embedding\.)?value_embedding\.tokenConv", "embedding.token"),
+    (r"^encoder\.attn_layers\.", "layers."),
+    (r"^encoder\.norm", "norm"),
+    (r"\.conv1", ".expand"),
+    (r"\.conv2", ".reduce"),
+    (r"\.norm1", ".norm_attention"),
+    (r"\.norm2", ".norm_feedforward"),
+    (r"^projection", "head.projection"),
+)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One recorded output. deviation: the largest |ours - theirs|, None where we give none."""
+
+    output: str
+    deviation: float | None
+    agrees: bool
+
+
+def verify(path: Path) -> list[Comparison]:
+    """Compare every output of a reference file; raises HarbenchError for anything else."""
+    config, arrays = read(path)
+    name = config.get("method")
+    if not isinstance(name, str):
+        raise HarbenchError(f"{path}: its config names no method.")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        ours = registry.method_class(name).reproduce(config, arrays)
+    theirs = {k.removeprefix("output/"): v for k, v in arrays.items() if k.startswith("output/")}
+    return [_compare(key, ours.get(key), value) for key, value in theirs.items()]
+
+
+def read(path: Path) -> tuple[dict[str, Any], Arrays]:
+    """The configuration and the arrays of a reference file."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            config: dict[str, Any] = json.loads(str(file["config"]))
+            arrays = {k: torch.from_numpy(file[k]) for k in file.files if k != "config"}
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise HarbenchError(f"{path} is not a reference file: {error}.") from None
+    return config, arrays
+
+
+def _compare(output: str, ours: Tensor | None, theirs: Tensor) -> Comparison:
+    if ours is None:
+        return Comparison(output, None, True)
+    if ours.shape != theirs.shape:
+        return Comparison(output, float("inf"), False)
+    ours, theirs = ours.detach().double(), theirs.double()
+    deviation = float((ours - theirs).abs().max())
+    relative = GRADIENT_RELATIVE if output.startswith(GRADIENT) else RELATIVE
+    agrees = torch.allclose(ours, theirs, atol=ABSOLUTE, rtol=relative)
+    return Comparison(output, deviation, agrees)
+
+
+def series_shape(config: Mapping[str, Any]) -> InputShape:
+    """The shape of a supervised file: V variables are V sensors of one channel."""
+    places = ((0.0, 0.0, 0.0),) * config["V"]
+    return InputShape(config["T"], config["V"], 1, config["classes"], 1.0, places)
+
+
+def own_name(theirs: str, names: Names) -> str:
+    """A weight's name here: each (pattern, replacement) is applied in turn."""
+    for pattern, replacement in names:
+        theirs = re.sub(pattern, replacement, theirs)
+    return theirs
+
+
+def copy_weights(
+    network: nn.Module,
+    arrays: Arrays,
+    names: Names,
+    convert: Callable[[str, Tensor], Tensor] = lambda _, value: value,
+) -> None:
+    """Copy every recorded weight and statistic; each must find its place, and none be left.
+
+    convert(own name, value) rearranges a weight that is laid out differently here.
+    """
+    state = network.state_dict()
+    copied = {k: v for k, v in state.items() if k.endswith("num_batches_tracked")}
+    for key, value in arrays.items():
+        kind, _, theirs = key.partition("/")
+        name = own_name(theirs, names)
+        if kind in ("param", "buffer") and name in state:
+            copied[name] = convert(name, value).reshape(state[name].shape)
+    network.load_state_dict(copied)
+
+
+def supervised_outputs(
+    network: nn.Module,
+    arrays: Arrays,
+    names: Names,
+    call: Callable[[Tensor, list[Tensor]], Tensor],
+) -> dict[str, Tensor]:
+    """Logits together and one window at a time, and gradient norms, of a classifier.
+
+    call(x, draws) gives the logits of windows (B, T, V, 1) with the recorded draws injected.
+    """
+    x = arrays["input/x"][..., None]
+    draws = [v for k, v in sorted(arrays.items()) if k.startswith("random/")]
+    network.eval()
+    logits = call(x, draws)
+    alone = torch.cat([call(window, draws) for window in torch.split(x, 1)])
+    torch.autograd.backward((logits * arrays["input/cotangent"]).sum())
+    gradients = dict(network.named_parameters())
+    outputs = {"logits": logits, "logits_one_window_at_a_time": alone}
+    for key in arrays:
+        theirs = key.removeprefix(f"output/{GRADIENT}")
+        parameter = gradients.get(own_name(theirs, names))
+        if theirs != key and parameter is not None and parameter.grad is not None:
+            outputs[GRADIENT + theirs] = parameter.grad.norm()
+    return outputs
