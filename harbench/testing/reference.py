@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,13 +104,16 @@ def copy_weights(
     arrays: Arrays,
     names: Names,
     convert: Callable[[str, Tensor], Tensor] = lambda _, value: value,
+    absent: Iterable[str] = (),
 ) -> None:
-    """Copy every recorded weight and statistic; each must find its place, and none be left.
+    """Copy every recorded weight and statistic; no weight here may be left without one.
 
-    convert(own name, value) rearranges a weight that is laid out differently here.
+    convert(own name, value) rearranges a weight that is laid out differently here. absent: name
+    prefixes of weights that the file does not hold, because it records another stage.
     """
     state = network.state_dict()
-    copied = {k: v for k, v in state.items() if k.endswith("num_batches_tracked")}
+    left = ("num_batches_tracked", tuple(absent))
+    copied = {k: v for k, v in state.items() if k.endswith(left[0]) or k.startswith(left[1])}
     for key, value in arrays.items():
         kind, _, theirs = key.partition("/")
         name = own_name(theirs, names)
