@@ -261,7 +261,7 @@ class MaskCAE(Method):
             (r"^net\.mask_tokens", "decoder.tokens"),
             *blocks,
         )
-        image, active = arrays["input/x"], arrays["input/active"].bool()
+        image, active = pad_to_cells(arrays["input/x"]), arrays["input/active"].bool()
         outputs: dict[str, Tensor] = {}
         for mode in ("eval", "train"):
             network = MaskCAENet(settings, shape).train(mode == "train")

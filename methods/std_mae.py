@@ -228,6 +228,8 @@ class STDMAE(Method):
         patch, nodes = config["patch_size"], config["N"]
         count, channels = config["T"] // patch, config["in_channel"]
         network = AxisAutoencoder(settings.sizes(), patch, count, nodes, channels, axis).eval()
+        # The original rebuilds the first feature only.
+        network.predict = nn.Linear(settings.width, patch)
         names = (
             (r"^patch_embedding\.input_embedding", "embed"),
             (r"^(encoder|decoder)_norm", r"\1.norm"),
@@ -244,7 +246,9 @@ class STDMAE(Method):
         x = arrays["input/x"]
         seen, masked = arrays["input/unmasked_idx"].long(), arrays["input/masked_idx"].long()
         predicted = network.reconstruct(x, seen, masked).flatten(2)
-        wanted = network.patches(x)[:, :, masked].flatten(2)
+        values = network.patches(x)
+        first = values.view(*values.shape[:-1], patch, channels)[..., 0]
+        wanted = first[:, :, masked].flatten(2)
         if axis == "temporal":
             predicted, wanted = predicted.transpose(1, 2), wanted.transpose(1, 2)
         positions = grid_positions(nodes, count, settings.width)
