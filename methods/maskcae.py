@@ -18,7 +18,6 @@ from harbench.method import (
     Batch,
     Budget,
     InputShape,
-    LabelledBatch,
     Method,
     Stage,
     register_method,
@@ -26,6 +25,7 @@ from harbench.method import (
 from harbench.nn.masking import random_subsets
 from harbench.nn.series import flatten_sensors
 from harbench.nn.sparse_convolution import DecoderBlock, EncoderBlock, sparse_norm, upsample
+from harbench.nn.supervised import cross_entropy
 
 Rate = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -156,11 +156,6 @@ def pretraining_loss(network: MaskCAENet, batch: Batch) -> Tensor:
     return (error * wanted).sum() / wanted.sum().clamp_min(1)
 
 
-def classification_loss(network: MaskCAENet, batch: LabelledBatch) -> Tensor:
-    """Cross-entropy of whole windows."""
-    return F.cross_entropy(network(batch.x), batch.y)
-
-
 @register_method
 class MaskCAE(Method):
     """Masked convolutional autoencoder with sparse convolutions.
@@ -202,7 +197,7 @@ class MaskCAE(Method):
         )
         supervised = Stage(
             name="probe" if probe else "finetune",
-            loss=classification_loss,
+            loss=cross_entropy,
             epochs=budget.supervised,
             batch_size=self.config.batch,
             labelled=True,

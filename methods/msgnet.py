@@ -16,14 +16,13 @@ from harbench.method import (
     Batch,
     Budget,
     InputShape,
-    LabelledBatch,
     Method,
     Stage,
     register_method,
 )
 from harbench.nn.periods import dominant_periods
 from harbench.nn.series import FlattenHead, PostNormLayer, SeriesEmbedding, flatten_sensors
-from harbench.nn.supervised import supervised_stages
+from harbench.nn.supervised import cross_entropy, supervised_stages
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -205,11 +204,6 @@ class MSGNetNet(nn.Module):
         return out
 
 
-def classification_loss(network: MSGNetNet, batch: LabelledBatch) -> Tensor:
-    """Cross-entropy."""
-    return F.cross_entropy(network(batch.x), batch.y)
-
-
 @register_method
 class MSGNet(Method):
     """Multi-scale inter-series graphs and intra-period attention.
@@ -236,7 +230,7 @@ class MSGNet(Method):
         return MSGNetNet(self.config, shape)
 
     def stages(self, budget: Budget) -> list[Stage]:
-        return supervised_stages(classification_loss, self.config, budget)
+        return supervised_stages(cross_entropy, self.config, budget)
 
     def logits(self, network: MSGNetNet, batch: Batch) -> Tensor:
         logits: Tensor = network(batch.x)

@@ -16,13 +16,13 @@ from harbench.method import (
     Batch,
     Budget,
     InputShape,
-    LabelledBatch,
     Method,
     Stage,
     register_method,
 )
 from harbench.nn.geometric_mask import flattened_mask, geometric_mask
 from harbench.nn.series import flatten_sensors
+from harbench.nn.supervised import cross_entropy
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -171,11 +171,6 @@ def pretraining_loss(network: SimMTMNet, batch: Batch) -> dict[str, Tensor]:
     return {"loss": loss, "contrastive": views.contrastive, "reconstruction": reconstruction}
 
 
-def classification_loss(network: SimMTMNet, batch: LabelledBatch) -> Tensor:
-    """Cross-entropy."""
-    return F.cross_entropy(network(batch.x), batch.y)
-
-
 @register_method
 class SimMTM(Method):
     """Masked modelling over series-wise similarity.
@@ -215,7 +210,7 @@ class SimMTM(Method):
             ),
             Stage(
                 name="finetune",
-                loss=classification_loss,
+                loss=cross_entropy,
                 epochs=budget.supervised,
                 batch_size=self.config.batch,
                 labelled=True,

@@ -16,12 +16,12 @@ from harbench.method import (
     Batch,
     Budget,
     InputShape,
-    LabelledBatch,
     Method,
     Stage,
     register_method,
 )
 from harbench.nn.masking import random_subsets
+from harbench.nn.supervised import cross_entropy
 from harbench.nn.transformer import PreNormLayer
 
 Count = Annotated[int, Field(ge=1)]
@@ -162,11 +162,6 @@ def pretraining_loss(network: STMAENet, batch: Batch) -> Tensor:
     return ((predicted - wanted).square() * known).sum() / known.sum().clamp_min(1)
 
 
-def classification_loss(network: STMAENet, batch: LabelledBatch) -> Tensor:
-    """Cross-entropy of whole windows."""
-    return F.cross_entropy(network(batch.x), batch.y)
-
-
 @register_method
 class STMAE(Method):
     """Spatial-temporal masked autoencoder for multi-device data.
@@ -223,7 +218,7 @@ class STMAE(Method):
         )
         supervised = Stage(
             name="probe" if probe else "finetune",
-            loss=classification_loss,
+            loss=cross_entropy,
             epochs=budget.supervised,
             batch_size=self.config.batch,
             labelled=True,

@@ -16,12 +16,12 @@ from harbench.method import (
     Batch,
     Budget,
     InputShape,
-    LabelledBatch,
     Method,
     Stage,
     register_method,
 )
 from harbench.nn.axis_autoencoder import AxisAutoencoder, StackSizes, grid_positions
+from harbench.nn.supervised import cross_entropy
 
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0)]
@@ -134,11 +134,6 @@ def masked_error(network: STDMAENet, autoencoder: AxisAutoencoder, batch: Batch)
     return (error.abs() * known).sum() / known.sum().clamp_min(1)
 
 
-def classification_loss(network: STDMAENet, batch: LabelledBatch) -> Tensor:
-    """Cross-entropy of whole windows."""
-    return F.cross_entropy(network(batch.x), batch.y)
-
-
 @register_method
 class STDMAE(Method):
     """Spatial-temporal-decoupled masked pre-training, adapted from traffic to activities.
@@ -183,7 +178,7 @@ class STDMAE(Method):
         frozen = self.config.finetune == "frozen"
         finetune = Stage(
             name="finetune",
-            loss=classification_loss,
+            loss=cross_entropy,
             epochs=budget.supervised,
             batch_size=self.config.batch,
             labelled=True,

@@ -16,14 +16,13 @@ from harbench.method import (
     Batch,
     Budget,
     InputShape,
-    LabelledBatch,
     Method,
     Stage,
     register_method,
 )
 from harbench.nn.periods import dominant_periods
 from harbench.nn.series import FlattenHead, SeriesEmbedding, flatten_sensors
-from harbench.nn.supervised import supervised_stages
+from harbench.nn.supervised import cross_entropy, supervised_stages
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -125,11 +124,6 @@ class TimesNetNet(nn.Module):
         return out
 
 
-def classification_loss(network: TimesNetNet, batch: LabelledBatch) -> Tensor:
-    """Cross-entropy."""
-    return F.cross_entropy(network(batch.x), batch.y)
-
-
 @register_method
 class TimesNet(Method):
     """Period-wise two-dimensional convolutions.
@@ -156,7 +150,7 @@ class TimesNet(Method):
         return TimesNetNet(self.config, shape)
 
     def stages(self, budget: Budget) -> list[Stage]:
-        return supervised_stages(classification_loss, self.config, budget)
+        return supervised_stages(cross_entropy, self.config, budget)
 
     def logits(self, network: TimesNetNet, batch: Batch) -> Tensor:
         logits: Tensor = network(batch.x)

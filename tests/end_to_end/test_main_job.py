@@ -16,7 +16,17 @@ from harbench.running.store import ResultStore, frame
 @pytest.mark.slow
 def test_the_first_command_of_the_readme(tmp_path: Path) -> None:
     begun = time.monotonic()
-    command = "run --method robusthar --protocol missing-10 --budget quick --jobs 2".split()
+    command = [
+        "run",
+        "--method",
+        "robusthar",
+        "--protocol",
+        "missing-10",
+        "--budget",
+        "quick",
+        "--jobs",
+        "2",
+    ]
     done = subprocess.run(
         [sys.executable, "-m", "harbench", *command],
         capture_output=True,

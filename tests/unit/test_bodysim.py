@@ -13,11 +13,13 @@ from harbench.datasets.bodysim import (
     Bodysim,
     BodysimOptions,
     measure,
+    # person,
     simulate,
 )
 from scipy.spatial.transform import Rotation
 
 from harbench.data import store
+from harbench.errors import HarbenchError
 from harbench.streams import stream
 
 SMALL = BodysimOptions(subjects=2, sensors=3, activities=4, seconds=6)
@@ -57,11 +59,16 @@ def test_integrated_angular_rate_is_the_change_of_orientation() -> None:
     assert (now.inv() * orientation[198]).magnitude() < np.radians(4)
 
 
-def test_walking_has_its_peak_at_the_cadence() -> None:
-    values = record(dataclasses.replace(SMALL, seconds=30))["a03-s0001"]
+@pytest.mark.parametrize("subject", [0, 1, 2])
+def test_walking_has_its_peak_at_the_cadence_of_the_subject(subject: int) -> None:
+    options = dataclasses.replace(SMALL, subjects=3, seconds=60)
+    values = record(options)[f"a03-s{subject:04d}"]
     spectrum = np.abs(np.fft.rfft(values[:, 1, 3] - values[:, 1, 3].mean()))
-    peak = np.fft.rfftfreq(len(values), 1 / RATE)[spectrum.argmax()]
-    assert peak == pytest.approx(ACTIVITIES["walking"].cadence, rel=0.3)
+    frequencies = np.fft.rfftfreq(len(values), 1 / RATE)
+    _, _, cadence = person(ACTIVITIES["walking"], options.seed, subject)
+    # One bin, and the 3 % by which the cadence wanders.
+    tolerance = frequencies[1] + 0.03 * cadence
+    assert frequencies[spectrum.argmax()] == pytest.approx(cadence, abs=tolerance)
 
 
 def test_segments_keep_their_lengths() -> None:
@@ -87,6 +94,25 @@ def test_missing_samples_come_in_runs_of_one_sensor() -> None:
     assert lost.mean() == pytest.approx(0.2, abs=0.03)
     edges = np.diff(lost[:, 0, 0].astype(int))
     assert lost[:, 0, 0].sum() / (edges == 1).sum() == pytest.approx(25, rel=0.4)
+
+
+def test_lost_samples_are_the_only_difference() -> None:
+    whole, holed = record(), record(dataclasses.replace(SMALL, missing=0.3))
+    for name, values in holed.items():
+        kept = ~np.isnan(values)
+        assert 0 < kept.mean() < 1 and (values[kept] == whole[name][kept]).all()
+
+
+def test_the_share_of_lost_samples_is_that_of_the_options_from_the_start() -> None:
+    options = dataclasses.replace(SMALL, subjects=250, sensors=1, seconds=0.2, missing=0.5)
+    lost = np.concatenate([np.isnan(v[:, :, 0]) for v in record(options).values()])
+    assert lost.mean() == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.parametrize("option", ["seconds=inf", "seconds=nan", "seconds=0", "sensors=11"])
+def test_impossible_sizes_are_refused(option: str) -> None:
+    with pytest.raises(HarbenchError, match=f"dataset 'bodysim': {option.split('=')[0]}="):
+        store.resolve(f"bodysim+{option}")
 
 
 def test_sizes_follow_the_options() -> None:

@@ -76,9 +76,16 @@ def replace(name: str, change: Callable[[str], str]) -> Callable[[dict[str, str]
     return apply
 
 
+def line(text: str, number: int, change: Callable[[str], str]) -> str:
+    rows = text.split("\n")
+    rows[number - 1] = change(rows[number - 1])
+    return "\n".join(rows)
+
+
 NAME = "data/a01/p1/s02.txt"
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -88,7 +95,13 @@ NAME = "data/a01/p1/s02.txt"
         (replace(NAME, lambda t: t.replace("1.1000", "inf", 1)), rf"{NAME}, line 1: expected"),
         (replace(NAME, lambda t: t + "1,2,3\n"), rf"{NAME} has 126 lines"),
         (replace(NAME, lambda t: t * 40), rf"{NAME} is \d+ bytes long"),
+        (replace(NAME, lambda t: line(t, 57, lambda r: r + ",1")), rf"{NAME}, line 57: expected"),
+        (replace(NAME, lambda t: line(t, 57, lambda r: r[:-7])), rf"{NAME}, line 57: expected"),
+        (replace(NAME, lambda t: line(t, 57, lambda r: "")), rf"{NAME}, line 57: expected"),
+        (replace(NAME, lambda t: t.replace("1.1000", "1e99", 1)), rf"{NAME}, line 1: expected"),
         (lambda c: c.update({"data/a20/p1/s01.txt": "x"}), "names activity 20; there are 19"),
+        (lambda c: c.update({"data/a01/p9/s01.txt": "x"}), "names subject 9; there are 8"),
+        (lambda c: c.update({"data/a01/p1/s00.txt": "x"}), "names segment 0; there are 60"),
         (lambda c: c.update({f"copy/{NAME}": c[NAME]}), "are the same segment"),
         (lambda c: (c.clear(), c.update({"readme.txt": "hello"})), "not the official DSADS"),
     ],
@@ -99,7 +112,13 @@ NAME = "data/a01/p1/s02.txt"
         "infinite",
         "extra",
         "bomb",
+        "a column more",
+        "a column less",
+        "a blank line",
+        "overflow",
         "activity",
+        "subject",
+        "segment",
         "twice",
         "other",
     ],

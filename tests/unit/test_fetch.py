@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -21,6 +22,16 @@ from harbench.errors import HarbenchError
 class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *arguments: object) -> None:
         pass
+
+    def do_GET(self) -> None:
+        """Like the parent's, but `broken.zip` ends early."""
+        if self.path != "/broken.zip":
+            return super().do_GET()
+        self.send_response(200)
+        self.send_header("Content-Length", "1000")
+        self.end_headers()
+        self.wfile.write(b"x" * 400)
+        return None
 
 
 @pytest.fixture
@@ -44,7 +55,8 @@ def test_a_download_is_kept_and_checked(server: str, monkeypatch: pytest.MonkeyP
     dataset = dsads_at(f"{server}/raw+data.zip", monkeypatch)
     path = fetch.download(dataset)
     assert path.read_bytes() == b"some bytes" * 1000
-    assert path.with_name(path.name + ".sha256").is_file()
+    note = path.with_name(path.name + ".sha256").read_text()
+    assert note.strip() == hashlib.sha256(path.read_bytes()).hexdigest()
     monkeypatch.setattr(fetch, "_retrieve", lambda *_: pytest.fail("fetched twice"))
     assert fetch.locate(dataset, None) == path
     path.write_bytes(b"other bytes")
@@ -52,7 +64,7 @@ def test_a_download_is_kept_and_checked(server: str, monkeypatch: pytest.MonkeyP
         fetch.download(dataset)
 
 
-@pytest.mark.parametrize("place", ["/absent.zip", None])
+@pytest.mark.parametrize("place", ["/absent.zip", "/broken.zip", None])
 def test_an_unreachable_address_is_said(
     server: str, place: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

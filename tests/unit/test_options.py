@@ -18,6 +18,7 @@ from harbench.options import build, differences, format_spec, parse_pairs, parse
 class Options:
     lam: Annotated[float, Field(ge=0, le=1)] = 0.5
     depth: int = 2
+    scale: float = 1.0
     patch: int | None = None
     lst3d: bool = True
     kind: Literal["a", "b"] = "a"
@@ -27,6 +28,7 @@ class Options:
 @given(
     lam=st.floats(0, 1),
     depth=st.integers(-5, 5),
+    scale=st.floats(allow_nan=False),
     patch=st.none() | st.integers(1, 99),
     lst3d=st.booleans(),
     kind=st.sampled_from("ab"),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +33,7 @@ class Fake(Dataset):
     count, samples, classes = 8, 640, 2
     names: tuple[str, ...] = ()
     poke = 0.0
+    error: OSError | None = None
 
     @property
     def info(self) -> DatasetInfo:
@@ -48,6 +52,8 @@ class Fake(Dataset):
                 values.astype(np.float32),
                 np.full(self.samples, index % self.classes),
             )
+        if self.error:
+            raise self.error
 
 
 @pytest.fixture
@@ -78,6 +84,13 @@ def test_round_trip(fake: type[Fake]) -> None:
     assert leftovers() == ["fake"]
 
 
+def test_no_window_crosses_recordings(fake: type[Fake]) -> None:
+    data = store.load("fake+window=50+step=30")
+    takes = [take.values for take in fake(WindowOptions()).recordings(None)]
+    for window, owner, start in zip(data.windows, data.recordings, data.starts, strict=True):
+        assert np.array_equal(window, takes[owner][start : start + 50], equal_nan=True)
+
+
 def test_the_fingerprint_is_that_of_the_content(
     fake: type[Fake], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,9 +112,10 @@ def test_options_make_a_dataset_of_their_own(fake: type[Fake]) -> None:
     [
         ("classes", 1, "windows of 1 class only"),
         ("samples", 100, "no window of 128 steps"),
-        ("count", 2, None),
         ("names", ("a", "b", "b", "c", "d", "e", "f", "g"), "'b' is there twice"),
         ("poke", np.inf, "infinite value"),
+        ("classes", 3, r"'r02': label 2, but the dataset has 2 classes"),
+        ("error", PermissionError(13, "Permission denied", "raw.csv"), "Cannot read raw.csv: Perm"),
     ],
 )
 def test_nothing_is_left_of_a_failed_preparation(
@@ -109,12 +123,9 @@ def test_nothing_is_left_of_a_failed_preparation(
     monkeypatch: pytest.MonkeyPatch,
     attribute: str,
     value: object,
-    message: str | None,
+    message: str,
 ) -> None:
     monkeypatch.setattr(fake, attribute, value)
-    if message is None:
-        assert len(store.prepare("fake")) == 18
-        return
     with pytest.raises(HarbenchError, match=message):
         store.prepare("fake")
     assert leftovers() == []
@@ -137,12 +148,61 @@ def test_a_failed_preparation_keeps_the_older_copy(
     assert store.load("fake").fingerprint == before
 
 
-def test_a_damaged_file_is_said(fake: type[Fake]) -> None:
-    store.prepare("fake")
-    binary = cache_dir() / "datasets" / "fake" / "windows.f32"
-    binary.write_bytes(binary.read_bytes()[:-8])
+def cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-8])
+
+
+def one_label_less(path: Path) -> None:
+    with np.load(path) as arrays:
+        columns = {key: arrays[key] for key in arrays}
+    np.savez(path, **{**columns, "labels": columns["labels"][1:]})
+
+
+@pytest.mark.parametrize(
+    ("file", "damage"),
+    [
+        ("windows.f32", cut_short),
+        ("windows.f32", Path.unlink),
+        ("index.npz", cut_short),
+        ("index.npz", Path.unlink),
+        ("index.npz", lambda path: path.write_bytes(b"")),
+        ("index.npz", one_label_less),
+        ("dataset.json", cut_short),
+        ("dataset.json", lambda path: path.write_text("{}")),
+        ("dataset.json", lambda path: path.write_text("[]")),
+    ],
+)
+def test_a_damaged_file_is_said(
+    fake: type[Fake], file: str, damage: Callable[[Path], object]
+) -> None:
+    before = store.prepare("fake").fingerprint
+    damage(cache_dir() / "datasets" / "fake" / file)
     with pytest.raises(HarbenchError, match=r"is damaged .* harbench data prepare fake"):
         store.load("fake")
+    assert store.prepare("fake").fingerprint == before
+
+
+def test_processes_that_need_the_same_dataset_prepare_it_once(
+    fake: type[Fake], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both, began = threading.Barrier(2), []
+
+    class Slow(fake):
+        def recordings(self, source: Path | None) -> Iterator[Recording]:
+            began.append(threading.get_ident())
+            for recording in super().recordings(source):
+                time.sleep(0.01)
+                yield recording
+
+    monkeypatch.setitem(DATASETS, "fake", Slow)
+
+    def load(_: int) -> str:
+        both.wait()
+        return store.load("fake").fingerprint
+
+    with ThreadPoolExecutor(2) as pool:
+        assert len(set(pool.map(load, range(2)))) == 1
+    assert len(began) == 1 and leftovers() == ["fake"]
 
 
 def test_one_recording_at_a_time_is_in_memory(

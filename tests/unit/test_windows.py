@@ -103,6 +103,17 @@ def test_missing_samples_stay_missing_and_do_not_spread() -> None:
     assert not np.isnan(finer[:, 0]).any()
 
 
+@settings(max_examples=40, deadline=None)
+@given(origin=st.integers(0, 1_500_000_000_000))
+def test_a_grid_point_on_a_sample_needs_only_that_sample(origin: int) -> None:
+    milliseconds = origin + 10 * np.arange(200)
+    take = recording(milliseconds / 1000)
+    take.values[:] = np.arange(200)[:, None, None]
+    take.values[1::2] = np.nan
+    _, values, _ = resample(take, RATE)
+    assert (values[:, 0, 0] == np.arange(0, 200, 2)).all()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
