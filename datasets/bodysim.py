@@ -39,7 +39,10 @@ DROPOUT_SAMPLES = 25.0
 
 @dataclass(frozen=True)
 class Segment:
-    """A rigid body part. joint: where it hangs, in metres in its parent's frame."""
+    """A rigid body part. joint: where it hangs, in metres in its parent's frame.
+
+    Limb lengths are near the averages of Drillis and Contini (1966) at a stature of 1.7 m.
+    """
 
     parent: str | None
     joint: tuple[float, float, float]
@@ -160,7 +163,7 @@ class BodysimOptions(WindowOptions):
     subjects: Annotated[int, Field(ge=1, le=9999)] = 8
     sensors: Annotated[int, Field(ge=1, le=len(PLACES))] = 5
     activities: Annotated[int, Field(ge=1, le=len(ACTIVITIES))] = 8
-    seconds: Annotated[float, Field(gt=0)] = 40.0
+    seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 40.0
     missing: Annotated[float, Field(ge=0, lt=0.9)] = 0.0
     seed: Annotated[int, Field(ge=0)] = 0
 
@@ -226,18 +229,24 @@ class Bodysim(Dataset):
             scale = np.repeat([ACC_BIAS, GYR_BIAS], 3)
             noise = np.repeat([ACC_NOISE, GYR_NOISE], 3)
             noisy = clean + draws.normal(0, scale) + draws.normal(0, noise, clean.shape)
-            noisy[_dropped(len(noisy), self.options.missing, draws)] = np.nan
+            losses = stream(seed, "bodysim", "losses", activity, subject, name)
+            noisy[_dropped(len(noisy), self.options.missing, losses)] = np.nan
             columns.append(noisy[MARGIN:-MARGIN])
         return np.stack(columns, axis=1).astype(np.float32)
+
+
+def person(activity: Activity, seed: int, subject: int) -> tuple[float, float, float]:
+    """A subject's stature and amplitude (1 is average), and cadence in Hz."""
+    draws = stream(seed, "bodysim", "subject", subject)
+    stature, amplitude = 1 + draws.normal(0, 0.06), max(0.4, 1 + draws.normal(0, 0.12))
+    return stature, amplitude, activity.cadence * max(0.6, 1 + draws.normal(0, 0.08))
 
 
 def simulate(
     activity: Activity, seed: int, subject: int, count: int, draws: np.random.Generator
 ) -> dict[str, tuple[Array, Rotation]]:
     """World position of the joint (count, 3) and orientation of every segment."""
-    person = stream(seed, "bodysim", "subject", subject)
-    stature, amplitude = 1 + person.normal(0, 0.06), max(0.4, 1 + person.normal(0, 0.12))
-    cadence = activity.cadence * max(0.6, 1 + person.normal(0, 0.08))
+    stature, amplitude, cadence = person(activity, seed, subject)
     time = np.arange(count) / RATE
     # The cadence wanders slowly by 3 %, so that no two cycles are alike.
     drift = 0.03 * cadence / 0.05 * np.sin(2 * np.pi * 0.05 * time + draws.uniform(0, 2 * np.pi))
@@ -289,6 +298,8 @@ def _dropped(count: int, share: float, draws: np.random.Generator) -> NDArray[np
     lengths = np.empty(2 * pairs, dtype=np.int64)
     lengths[0::2] = draws.geometric(share / (DROPOUT_SAMPLES * (1 - share)), pairs)
     lengths[1::2] = draws.geometric(1 / DROPOUT_SAMPLES, pairs)
+    if draws.random() < share:  # the recording begins inside a loss
+        lengths[0] = 0
     states = np.repeat(np.tile([False, True], pairs), lengths)
     lost = np.zeros(count, dtype=bool)
     lost[: min(count, len(states))] = states[:count]

@@ -30,6 +30,7 @@ RATE = 25.0
 ROWS, COLUMNS = 125, 45
 MAX_FILE_BYTES = 1_000_000
 SEGMENT = re.compile(r"(?:^|/)a(\d\d)/p(\d)/s(\d\d)\.txt$")
+SUBJECTS, SEGMENTS = 8, 60
 ACTIVITIES = (
     "sitting",
     "standing",
@@ -155,8 +156,13 @@ def _group(names: list[str], source: Path) -> dict[tuple[int, int], dict[int, st
         if not match:
             continue
         activity, subject, segment = map(int, match.groups())
-        if not 1 <= activity <= len(ACTIVITIES):
-            raise HarbenchError(f"{source}: {name} names activity {activity}; there are 19.")
+        for kind, number, most in (
+            ("activity", activity, len(ACTIVITIES)),
+            ("subject", subject, SUBJECTS),
+            ("segment", segment, SEGMENTS),
+        ):
+            if not 1 <= number <= most:
+                raise HarbenchError(f"{source}: {name} names {kind} {number}; there are {most}.")
         take = takes[activity, subject]
         if segment in take:
             raise HarbenchError(f"{source}: {name} and {take[segment]} are the same segment.")
@@ -171,12 +177,11 @@ def _group(names: list[str], source: Path) -> dict[tuple[int, int], dict[int, st
 
 def _parse(source: Path, name: str, read: Read) -> NDArray[np.float32]:
     """One segment file: 125 lines of 45 numbers separated by commas."""
-    lines = read(name).decode("utf-8", errors="replace").split("\n")
-    rows = [line for line in lines if line.strip()]
+    rows = read(name).decode("utf-8", errors="replace").rstrip().split("\n")
     if len(rows) != ROWS:
         raise HarbenchError(f"{source}: {name} has {len(rows)} lines, expected {ROWS}.")
     try:
-        values = np.array([row.split(",") for row in rows], dtype=np.float32)
+        values = _numbers([row.split(",") for row in rows])
         if values.shape == (ROWS, COLUMNS) and not np.isinf(values).any():
             return values
     except ValueError:
@@ -184,12 +189,18 @@ def _parse(source: Path, name: str, read: Read) -> NDArray[np.float32]:
     raise HarbenchError(f"{source}: {name}, line {_bad_line(rows)}: expected {COLUMNS} numbers.")
 
 
+def _numbers(fields: list[str] | list[list[str]]) -> NDArray[np.float32]:
+    """Texts as float32; what is too large for it becomes infinite."""
+    with np.errstate(over="ignore"):
+        return np.array(fields, dtype=np.float32)
+
+
 def _bad_line(rows: list[str]) -> int:
     """The first line (from 1) that does not hold 45 finite numbers."""
     for number, row in enumerate(rows, start=1):
         fields = row.split(",")
         try:
-            if len(fields) != COLUMNS or np.isinf(np.array(fields, dtype=np.float32)).any():
+            if len(fields) != COLUMNS or np.isinf(_numbers(fields)).any():
                 return number
         except ValueError:
             return number

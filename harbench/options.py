@@ -82,6 +82,8 @@ def format_spec(name: str, changed: Mapping[str, Any]) -> str:
     def text(value: Any) -> str:
         if isinstance(value, (tuple, list)):
             return ",".join(map(text, value))
+        if isinstance(value, float):
+            return str(value).replace("e+", "e")  # a plus would begin the next option
         return str(value).lower() if isinstance(value, bool) or value is None else str(value)
 
     return "+".join([name, *(f"{key}={text(changed[key])}" for key in sorted(changed))])

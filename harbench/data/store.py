@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+import zipfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 
 from harbench import registry
 from harbench.data import fetch
-from harbench.data.paths import cache_dir, writing_folder
+from harbench.data.paths import cache_dir, cannot_write, writing_folder
 from harbench.data.windows import cut
 from harbench.dataset import (
     Dataset,
@@ -23,7 +26,7 @@ from harbench.dataset import (
     info_from_json,
     info_to_json,
 )
-from harbench.errors import HarbenchError
+from harbench.errors import HarbenchError, one_line
 from harbench.options import build, differences, format_spec, parse_spec
 
 FORMAT = 1
@@ -39,14 +42,21 @@ def resolve(spec: str) -> tuple[str, Dataset]:
 
 def load(spec: str) -> HARDataset:
     """The prepared dataset; it is prepared first where that is still to do."""
-    canonical, _ = resolve(spec)
-    return _open(_folder(canonical), canonical) if is_prepared(canonical) else prepare(canonical)
+    canonical, dataset = resolve(spec)
+    if not is_prepared(canonical):
+        with _lock(canonical):
+            if not is_prepared(canonical):
+                return _prepare(canonical, dataset, None)
+    return _open(_folder(canonical), canonical)
 
 
 def is_prepared(canonical: str) -> bool:
     """Whether a prepared copy in the current format lies in the cache."""
-    index = _folder(canonical) / "dataset.json"
-    return index.is_file() and json.loads(index.read_text())["format"] == FORMAT
+    folder = _folder(canonical)
+    if not (folder / "dataset.json").is_file():
+        return False
+    with _reading(folder, canonical):
+        return bool(json.loads((folder / "dataset.json").read_text())["format"] == FORMAT)
 
 
 def prepare(spec: str, source: Path | None = None) -> HARDataset:
@@ -56,6 +66,11 @@ def prepare(spec: str, source: Path | None = None) -> HARDataset:
     behind if reading fails.
     """
     canonical, dataset = resolve(spec)
+    with _lock(canonical):
+        return _prepare(canonical, dataset, source)
+
+
+def _prepare(canonical: str, dataset: Dataset, source: Path | None) -> HARDataset:
     if not dataset.embedded:
         source = fetch.locate(dataset, source)
     folder = _folder(canonical)
@@ -78,7 +93,7 @@ def write(recordings: Iterable[Recording], dataset: Dataset, folder: Path) -> di
     names: list[str] = []
     digest = hashlib.sha256(json.dumps([info_to_json(info), shape]).encode())
     with (folder / "windows.f32").open("wb") as file:
-        for recording in recordings:
+        for recording in _readable(recordings):
             if names and recording.name <= names[-1]:
                 raise HarbenchError(
                     f"Dataset {dataset.name!r}: recording {recording.name!r} is there twice "
@@ -88,6 +103,12 @@ def write(recordings: Iterable[Recording], dataset: Dataset, folder: Path) -> di
                 raise HarbenchError(
                     f"Recording {recording.name!r}: expected {shape[1]} sensors x {shape[2]} "
                     f"channels, got {recording.values.shape[1:]}."
+                )
+            top = int(recording.labels.max(initial=-1))
+            if top >= len(info.classes):
+                raise HarbenchError(
+                    f"Recording {recording.name!r}: label {top}, but the dataset has "
+                    f"{len(info.classes)} classes (0 to {len(info.classes) - 1}, -1 for none)."
                 )
             for window in cut(recording, info.rate, options):
                 values = np.ascontiguousarray(window.values, dtype="<f4")
@@ -123,6 +144,16 @@ def write(recordings: Iterable[Recording], dataset: Dataset, folder: Path) -> di
     }
 
 
+def _readable(recordings: Iterable[Recording]) -> Iterator[Recording]:
+    """The same recordings; a raw file that the system refuses to read is named."""
+    try:
+        yield from recordings
+    except OSError as error:
+        raise HarbenchError(
+            f"Cannot read {error.filename or 'the raw data'}: {error.strerror or error}."
+        ) from error
+
+
 def from_arrays(
     windows: np.ndarray[Any, Any],
     labels: np.ndarray[Any, Any],
@@ -155,17 +186,42 @@ def _folder(canonical: str) -> Path:
     return cache_dir() / "datasets" / canonical
 
 
-def _open(folder: Path, canonical: str) -> HARDataset:
-    index = json.loads((folder / "dataset.json").read_text())
-    shape = tuple(index["shape"])
-    binary = folder / "windows.f32"
-    if binary.stat().st_size != 4 * int(np.prod(shape)):
+@contextmanager
+def _lock(canonical: str) -> Iterator[None]:
+    """Only one process prepares a dataset; another one that needs it waits and then loads it."""
+    path = cache_dir() / "locks" / f"{canonical}.lock"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        held = FileLock(path).acquire()
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    with held:
+        yield
+
+
+@contextmanager
+def _reading(folder: Path, canonical: str) -> Iterator[None]:
+    """What can go wrong with prepared files, said in words."""
+    try:
+        yield
+    except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
         raise HarbenchError(
-            f"{binary} is damaged (its size is not that of {shape}). "
+            f"{folder} is damaged ({one_line(error)}). "
             f"Make it anew: harbench data prepare {canonical}"
-        )
-    with np.load(folder / "index.npz") as arrays:
-        columns = {key: arrays[key] for key in ("labels", "subjects", "recordings", "starts")}
+        ) from error
+
+
+def _open(folder: Path, canonical: str) -> HARDataset:
+    binary = folder / "windows.f32"
+    with _reading(folder, canonical):
+        index = json.loads((folder / "dataset.json").read_text())
+        shape = tuple(index["shape"])
+        if binary.stat().st_size != 4 * int(np.prod(shape)):
+            raise ValueError(f"the size of {binary.name} is not that of {shape}")
+        with np.load(folder / "index.npz") as arrays:
+            columns = {key: arrays[key] for key in ("labels", "subjects", "recordings", "starts")}
+        if any(len(column) != shape[0] for column in columns.values()):
+            raise ValueError(f"index.npz does not describe {shape[0]} windows")
     return HARDataset(
         spec=canonical,
         info=info_from_json(index["info"]),

@@ -13,6 +13,7 @@ from harbench.dataset import FloatArray, IntArray, Recording, WindowOptions
 from harbench.errors import HarbenchError
 
 REGULAR_TOLERANCE = 0.01
+SNAP = 1e-3
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,8 @@ def resample(piece: Recording, rate: float) -> tuple[NDArray[np.float64], FloatA
     right = np.clip(np.searchsorted(time, grid), 1, len(time) - 1)
     left = right - 1
     weight = np.clip((grid - time[left]) / (time[right] - time[left]), 0.0, 1.0)
+    # Time stamps are rounded: a grid point this near to a sample, in periods, lies on it.
+    weight = np.where(np.abs(weight - np.round(weight)) < SNAP, np.round(weight), weight)
     nearest = np.where(weight < 0.5, left, right)
     share = weight[:, None, None].astype(np.float32)
     # A weight of exactly 0 or 1 needs one neighbour only: a missing other one must not spoil it.

@@ -13,7 +13,7 @@ from harbench.datasets.bodysim import (
     Bodysim,
     BodysimOptions,
     measure,
-    # person,
+    person,
     simulate,
 )
 from scipy.spatial.transform import Rotation
