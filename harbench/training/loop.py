@@ -74,8 +74,10 @@ def train(
     Raises TrainingError, naming stage and epoch, when a loss is not finite.
     """
     frozen = list(stage.frozen(network)) if stage.frozen else []
-    fixed = {id(p) for module in frozen for p in module.parameters()}
-    trained = [p for p in network.parameters() if id(p) not in fixed]
+    held = [p for module in frozen for p in module.parameters() if p.requires_grad]
+    for parameter in held:
+        parameter.requires_grad_(False)
+    trained = [p for p in network.parameters() if p.requires_grad]
     optimizer = stage.optimizer(iter(trained))
     rates = [group["lr"] for group in optimizer.param_groups]
     state = _resume(partial, network, optimizer)
@@ -94,6 +96,8 @@ def train(
         if partial is not None:
             _keep(partial, network, optimizer, state)
         report(state, stage)
+    for parameter in held:
+        parameter.requires_grad_(True)
     if state.best_weights:
         network.load_state_dict(state.best_weights)
     return state

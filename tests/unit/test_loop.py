@@ -218,6 +218,21 @@ def test_the_best_validation_epoch_is_restored() -> None:
     assert same(weights(stopped), weights(fit(training(epochs=(1, 25)))))
 
 
+def test_frozen_modules_cost_no_gradient() -> None:
+    asked: dict[str, set[bool]] = {}
+
+    class Watched(Toy):
+        def _classify(self, network: Any, batch: LabelledBatch) -> Tensor:
+            for name, parameter in network.named_parameters():
+                asked.setdefault(name.split(".")[0], set()).add(parameter.requires_grad)
+            return super()._classify(network, batch)
+
+    method = Watched(ToyConfig(freeze=True))
+    fitted = fit(dataclasses.replace(training(), method=method))
+    assert asked["encode"] == {False} and asked["head"] == asked["norm"] == {True}
+    assert all(parameter.requires_grad for parameter in fitted.network.parameters())
+
+
 def test_frozen_modules_do_not_change() -> None:
     plan = training(ToyConfig(freeze=True), epochs=(2, 0))
     before = weights(fit(plan))
