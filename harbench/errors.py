@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import importlib.util
 from collections.abc import Iterable
 
 
@@ -26,3 +27,11 @@ def one_line(error: BaseException) -> str:
     """An exception as one line: its type and the first line of its message."""
     text = str(error).strip().splitlines()
     return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+
+
+def needs(package: str, extra: str) -> None:
+    """Raise HarbenchError where an optional package is not installed."""
+    if importlib.util.find_spec(package) is None:
+        raise HarbenchError(
+            f"This needs {package}. Install it with: pip install 'harbench[{extra}]'"
+        )

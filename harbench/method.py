@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
@@ -13,6 +13,10 @@ from harbench.errors import HarbenchError, unknown
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
+
+Augment = Literal["none", "corruption"]
+# A search space: one of a list, or a value drawn log-uniformly between the two of a pair.
+SearchSpace = Mapping[str, list[Any] | tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -74,8 +78,22 @@ def budget(name: str) -> Budget:
 
 
 @dataclass(frozen=True)
+class FitStage:
+    """A training without gradients: `fit(network, batch)` is called once, with all windows.
+
+    The batch holds every labelled training window (every training window, as a `Batch`, where
+    labelled=False). What is learned belongs into the network's state, see `harbench.nn.estimator`.
+    """
+
+    name: str
+    fit: Callable[[Any, Any], None]
+    labelled: bool = True
+    epochs: ClassVar[int] = 1
+
+
+@dataclass(frozen=True)
 class Stage:
-    """One training phase. The engine owns its loop; the stage only says what is special.
+    """A training by gradients. The engine owns its loop; the stage only says what is special.
 
     loss(network, batch) gives the value to minimise, or a dict whose entry "loss" is that value
     and whose other entries are only reported. A batch of a stage with labelled=False is a
@@ -122,7 +140,7 @@ class Method(ABC):
         """The whole network, heads of all stages included, freshly initialised."""
 
     @abstractmethod
-    def stages(self, budget: Budget) -> list[Stage]:
+    def stages(self, budget: Budget) -> Sequence[Stage | FitStage]:
         """The training phases in order; at least one is labelled."""
 
     @abstractmethod
@@ -133,6 +151,11 @@ class Method(ABC):
     @abstractmethod
     def test_config(cls) -> Any:
         """A tiny configuration that trains in a second, for the conformance suite."""
+
+    @classmethod
+    def search_space(cls) -> SearchSpace:
+        """What `harbench tune` may choose, by configuration key; nothing by default."""
+        return {}
 
     @classmethod
     def reproduce(
@@ -149,6 +172,9 @@ class Method(ABC):
         )
 
 
+# Options of a run that stand beside a method's own ones, as in `timesnet+augment=corruption`.
+ENGINE_OPTIONS = frozenset({"augment", "tuned", "precision"})
+
 M = TypeVar("M", bound=type[Method])
 METHODS: dict[str, type[Method]] = {}
 
@@ -157,5 +183,8 @@ def register_method(cls: M) -> M:
     """Class decorator: make a method known under its `name`."""
     if not dataclasses.is_dataclass(cls.Config):
         raise TypeError(f"{cls.__name__}.Config must be a frozen dataclass.")
+    taken = {field.name for field in dataclasses.fields(cls.Config)} & ENGINE_OPTIONS
+    if taken:
+        raise TypeError(f"{cls.__name__}.Config: {', '.join(taken)} belongs to the engine.")
     METHODS[cls.name] = cls
     return cls

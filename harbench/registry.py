@@ -1,4 +1,4 @@
-"""How methods, datasets and protocols are found: by file name, or by entry point.
+"""How methods, datasets and protocols are found: by file name, by entry point, or by path.
 
 Names are listed without importing anything; a module is imported when it is asked for. One that
 cannot be imported is reported as broken and stops nobody else.
@@ -6,8 +6,12 @@ cannot be imported is reported as broken and stops nobody else.
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import importlib.util
 import pkgutil
+import sys
+import traceback
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -42,7 +46,12 @@ def dataset_names() -> list[str]:
 
 
 def method_class(name: str) -> type[Method]:
-    """The method called `name`; HarbenchError if there is none or if its import fails."""
+    """The method called `name`, or that of the Python file at the path `name`.
+
+    HarbenchError if there is none or if its import fails.
+    """
+    if name.endswith(".py"):
+        return _method_of_file(Path(name).resolve())
     _import("method", "methods", name, METHODS)
     return METHODS[name]
 
@@ -71,6 +80,36 @@ def _import(kind: str, group: str, name: str, registered: dict[str, type]) -> No
             f"Module {modules[name]} registers no {kind} called {name!r}: "
             f"its class needs @register_{kind} and name = {name!r}."
         )
+
+
+@cache
+def _method_of_file(path: Path) -> type[Method]:
+    name = path.stem
+    if not path.is_file():
+        raise HarbenchError(f"Method file {path} does not exist.")
+    if name in _modules("methods"):
+        raise HarbenchError(f"{path}: {name!r} is taken by {_modules('methods')[name]}. Rename it.")
+    # The whole path is in the name, so that two files of one name do not mix.
+    module_name = f"harbench_file_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}_{name}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # a user's file may raise anything
+        lines = [
+            f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)
+        ]
+        where = f"{path}, line {lines[-1]}" if lines else str(path)
+        raise HarbenchError(f"{where}: cannot be imported: {one_line(error)}") from error
+    found = METHODS.pop(name, None)
+    if found is None or found.__module__ != module_name:
+        raise HarbenchError(
+            f"{path} registers no method called {name!r}: "
+            f"its class needs @register_method and name = {name!r}."
+        )
+    return found
 
 
 @cache

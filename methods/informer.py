@@ -201,6 +201,10 @@ class Informer(Method):
         return InformerConfig(width=8, heads=2, feedforward=8, layers=2, factor=1, distil=True)
 
     @classmethod
+    def search_space(cls) -> dict[str, Any]:
+        return {"lr": (1e-4, 1e-2), "factor": [1, 3, 5], "distil": [False, True]}
+
+    @classmethod
     def reproduce(
         cls, config: Mapping[str, Any], arrays: Mapping[str, Tensor]
     ) -> dict[str, Tensor]:

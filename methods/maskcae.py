@@ -228,6 +228,10 @@ class MaskCAE(Method):
         return torch.optim.AdamW(groups, lr=rate, weight_decay=decay)
 
     @classmethod
+    def search_space(cls) -> dict[str, Any]:
+        return {"lr": (3e-5, 3e-3), "mask_rate": [0.3, 0.5, 0.7], "finetune": ["full", "probe"]}
+
+    @classmethod
     def reproduce(
         cls, config: Mapping[str, Any], arrays: Mapping[str, Tensor]
     ) -> dict[str, Tensor]:

@@ -243,6 +243,10 @@ class MSGNet(Method):
         )
 
     @classmethod
+    def search_space(cls) -> dict[str, Any]:
+        return {"lr": (1e-4, 1e-2), "periods": [3, 5], "instance_norm": [True, False]}
+
+    @classmethod
     def reproduce(
         cls, config: Mapping[str, Any], arrays: Mapping[str, Tensor]
     ) -> dict[str, Tensor]:

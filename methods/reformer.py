@@ -201,6 +201,10 @@ class Reformer(Method):
         return ReformerConfig(width=8, heads=2, feedforward=8, layers=1, hashes=2)
 
     @classmethod
+    def search_space(cls) -> dict[str, Any]:
+        return {"lr": (1e-4, 1e-2), "layers": [1, 2, 3], "hashes": [2, 4, 8]}
+
+    @classmethod
     def reproduce(
         cls, config: Mapping[str, Any], arrays: Mapping[str, Tensor]
     ) -> dict[str, Tensor]:

@@ -38,7 +38,7 @@ Count = Annotated[int, Field(ge=1)]
 
 @dataclass(frozen=True)
 class RobustHARConfig:
-    """Choices of the paper, and of ../shared where the paper is silent.
+    """Choices of the paper, and ours where it is silent.
 
     patch: steps per token; none takes `default_patch`. lam: weight lambda of reconstruction
     against consistency. mask_rate: share r masked at each scale. lst3d=False: random sensor
@@ -258,7 +258,7 @@ class RobustHAR(Method):
     - Eq. 1's A is a permutation along the body (the paper leaves A open), and the sensor's
       coordinates enter through a location embedding, without which a permutation is invisible.
     - Three encoder-decoder pairs: with the one encoder of Eqs. 3-4 the fused maps are identical.
-    - L_con is 1 - cosine: as printed, Eq. 7 would minimise the similarity.
+    - L_con is 1 - cosine: as printed, Eq. 7 would minimise the similarity. Missing values are 0.
     - Eq. 9 is read as the cited cross attention network defines it; `correlation="literal"`
       is Eq. 9 as printed. Eq. 11 is an element-wise product of each of the three pairs.
     - Width 64, FFN 256, patches of half a second to a second: not given in the paper.
@@ -272,11 +272,10 @@ class RobustHAR(Method):
     config: RobustHARConfig
 
     def build(self, shape: InputShape) -> RobustHARNet:
-        """The network of Figs. 2 and 3."""
         return RobustHARNet(self.config, shape)
 
     def stages(self, budget: Budget) -> list[Stage]:
-        """Pre-training without labels (unless mstm=False), then fine-tuning of everything."""
+        """Pre-training (unless mstm=False), then fine-tuning of everything but the decoders."""
         pretrain = Stage(
             name="pretrain",
             loss=pretraining_loss,
@@ -299,21 +298,23 @@ class RobustHAR(Method):
         return [pretrain, finetune] if self.config.mstm else [finetune]
 
     def logits(self, network: RobustHARNet, batch: Batch) -> Tensor:
-        """Missing values are 0, as masked values were; no indicator is used."""
         logits: Tensor = network(batch.x)
         return logits
 
     @classmethod
     def test_config(cls) -> RobustHARConfig:
-        """Width 8, two heads."""
         return RobustHARConfig(width=8, heads=2, pretrain_batch=16, batch=8)
 
     def _adam(self, parameters: Iterator[nn.Parameter]) -> torch.optim.Optimizer:
         return torch.optim.Adam(parameters, lr=self.config.lr)
 
     @classmethod
+    def search_space(cls) -> dict[str, list[float] | tuple[float, float]]:
+        shares = [0.1, 0.3, 0.5, 0.7, 0.9]
+        return {"lr": (1e-4, 1e-2), "lam": shares, "mask_rate": shares}
+
+    @classmethod
     def reproduce(cls, config: object, arrays: object) -> dict[str, Tensor]:  # noqa: ARG003
-        """Against the cross attention module that the paper cites."""
         from harbench.testing.cross_attention import cross_attention_outputs
 
         return cross_attention_outputs(arrays)

@@ -232,6 +232,10 @@ class SimMTM(Method):
         return torch.optim.Adam(parameters, lr=self.config.lr, betas=(0.9, 0.99))
 
     @classmethod
+    def search_space(cls) -> dict[str, Any]:
+        return {"lr": (3e-5, 3e-3), "mask_rate": [0.25, 0.5, 0.75], "copies": [2, 3]}
+
+    @classmethod
     def reproduce(
         cls, config: Mapping[str, Any], arrays: Mapping[str, Tensor]
     ) -> dict[str, Tensor]:

@@ -245,6 +245,10 @@ class STMAE(Method):
         return torch.optim.Adam(parameters, lr=self.config.full_lr)
 
     @classmethod
+    def search_space(cls) -> dict[str, Any]:
+        return {"lr": (5e-4, 5e-2), "mask_rate": [0.25, 0.5, 0.75], "finetune": ["probe", "full"]}
+
+    @classmethod
     def reproduce(
         cls, config: Mapping[str, Any], arrays: Mapping[str, Tensor]
     ) -> dict[str, Tensor]:

@@ -205,6 +205,10 @@ class STDMAE(Method):
         return torch.optim.Adam(parameters, lr=rate)
 
     @classmethod
+    def search_space(cls) -> dict[str, Any]:
+        return {"lr": (1e-4, 1e-2), "mask_rate": [0.25, 0.5, 0.75], "finetune": ["frozen", "full"]}
+
+    @classmethod
     def reproduce(
         cls, config: Mapping[str, Any], arrays: Mapping[str, Tensor]
     ) -> dict[str, Tensor]:

@@ -161,6 +161,10 @@ class TimesNet(Method):
         return TimesNetConfig(width=8, feedforward=8, layers=1, periods=2, kernels=2)
 
     @classmethod
+    def search_space(cls) -> dict[str, Any]:
+        return {"lr": (1e-4, 1e-2), "layers": [1, 2, 3], "periods": [1, 2, 3]}
+
+    @classmethod
     def reproduce(
         cls, config: Mapping[str, Any], arrays: Mapping[str, Tensor]
     ) -> dict[str, Tensor]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from harbench import __version__
-from harbench.cli import data, list_, results, run, verify
+from harbench.cli import check, cost, data, list_, new, results, run, tune, verify
 from harbench.errors import HarbenchError
 
 app = typer.Typer(
@@ -22,7 +22,11 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("list")(list_.list_)
 app.command("results")(results.results)
+app.command("tune")(tune.tune)
+app.command("check")(check.check)
 app.command("verify")(verify.verify)
+app.command("cost")(cost.cost)
+app.add_typer(new.app, name="new")
 app.add_typer(data.app, name="data")
 
 

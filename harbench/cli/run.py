@@ -33,7 +33,9 @@ class PrecisionName(StrEnum):
 
 
 def run(
-    method: Annotated[list[str], typer.Option(help="Method (repeatable).")],
+    method: Annotated[
+        list[str], typer.Option(help="Method, or a Python file with one (repeatable).")
+    ],
     protocol: Annotated[list[str], typer.Option(help="Protocol, or a TOML file (repeatable).")],
     dataset: Annotated[list[str] | None, typer.Option(help="Dataset (repeatable); spar.")] = None,
     seeds: Annotated[
@@ -49,6 +51,9 @@ def run(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Configuration key=value (repeatable).")
     ] = None,
+    tuned: Annotated[
+        bool, typer.Option("--tuned", help="Use what `harbench tune` chose (results/tuning/).")
+    ] = False,
     results: Annotated[
         Path | None, typer.Option(help="Folder of records; $HARBENCH_RESULTS or ./results.")
     ] = None,
@@ -60,6 +65,7 @@ def run(
     from harbench.running.plan import make_plan, parse_seeds
     from harbench.running.store import ResultStore, default_results
 
+    store = ResultStore(results or default_results())
     runs = make_plan(
         method,
         dataset or ["spar"],
@@ -69,8 +75,8 @@ def run(
         device.value,
         precision.value,
         parse_pairs(settings or [], where="in --set"),
+        store.root if tuned else None,
     )
-    store = ResultStore(results or default_results())
     jobs = jobs or _default_jobs(runs)
     if dry_run:
         _show_plan(runs, store, jobs, force)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
+from filelock import FileLock
 
 from harbench.errors import HarbenchError
 
@@ -66,6 +67,18 @@ def writing_folder(path: Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file `path`: another process that wants it waits."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        held = FileLock(path).acquire()
+    except OSError as error:
+        raise cannot_write(Path(error.filename or path), error) from error
+    with held:
+        yield
 
 
 def write_json(path: Path, values: Any) -> None:

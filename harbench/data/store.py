@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 
 from harbench import registry
 from harbench.data import fetch
-from harbench.data.paths import cache_dir, cannot_write, writing_folder
+from harbench.data.paths import cache_dir, locked, writing_folder
 from harbench.data.windows import cut
 from harbench.dataset import (
     Dataset,
@@ -44,7 +43,7 @@ def load(spec: str) -> HARDataset:
     """The prepared dataset; it is prepared first where that is still to do."""
     canonical, dataset = resolve(spec)
     if not is_prepared(canonical):
-        with _lock(canonical):
+        with locked(_lock_file(canonical)):
             if not is_prepared(canonical):
                 return _prepare(canonical, dataset, None)
     return _open(_folder(canonical), canonical)
@@ -66,7 +65,7 @@ def prepare(spec: str, source: Path | None = None) -> HARDataset:
     behind if reading fails.
     """
     canonical, dataset = resolve(spec)
-    with _lock(canonical):
+    with locked(_lock_file(canonical)):
         return _prepare(canonical, dataset, source)
 
 
@@ -186,17 +185,8 @@ def _folder(canonical: str) -> Path:
     return cache_dir() / "datasets" / canonical
 
 
-@contextmanager
-def _lock(canonical: str) -> Iterator[None]:
-    """Only one process prepares a dataset; another one that needs it waits and then loads it."""
-    path = cache_dir() / "locks" / f"{canonical}.lock"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        held = FileLock(path).acquire()
-    except OSError as error:
-        raise cannot_write(path, error) from error
-    with held:
-        yield
+def _lock_file(canonical: str) -> Path:
+    return cache_dir() / "locks" / f"{canonical}.lock"
 
 
 @contextmanager

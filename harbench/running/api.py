@@ -29,6 +29,7 @@ def run(
     device: str = "auto",
     precision: Precision = "fp32",
     jobs: int = 1,
+    tuned: bool = False,
     results: str | os.PathLike[str] | None = None,
     force: bool = False,
     **config: Any,
@@ -36,10 +37,13 @@ def run(
     """Run methods under protocols on datasets and return one row per run and test condition.
 
     Records that are already in `results` (default: $HARBENCH_RESULTS or ./results) are used, not
-    run again, unless `force`. jobs: worker processes; 1 runs in this process. config: values of
-    the method's configuration, for example ``lam=0.3``.
+    run again, unless `force`. method: names, files, or specs such as
+    ``timesnet+augment=corruption``. tuned: use the configurations that `harbench tune` chose.
+    jobs: worker processes; 1 runs in this process. config: values of the methods' configuration,
+    for example ``lam=0.3``.
     Raises HarbenchError if an input is wrong or if a run failed (its record is kept).
     """
+    store = ResultStore(Path(results) if results is not None else default_results())
     runs = make_plan(
         _names(method),
         _names(dataset),
@@ -49,8 +53,8 @@ def run(
         device,
         precision,
         config,
+        store.root if tuned else None,
     )
-    store = ResultStore(Path(results) if results is not None else default_results())
     orders = Orders("harbench.run", force)
     failed = [
         f"{run}: {outcome.error}"

@@ -5,18 +5,23 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from harbench.data import store
 from harbench.data.source import Standardiser, WindowSource
 from harbench.evaluation.predict import one_thread
-from harbench.method import LabelledBatch, Stage
+from harbench.method import Batch, FitStage, LabelledBatch, Stage
 from harbench.running.plan import Run, training_of
 from harbench.training.cache import StageCache
-from harbench.training.fit import initial_network
+from harbench.training.fit import fit_once, initial_network
 from harbench.training.identity import Training, stage_keys
+from harbench.training.loop import Labelled, StageData, set_mode, trained_parameters
 
 STEPS = 3
 
@@ -45,43 +50,101 @@ class Estimator:
             else:
                 state = "train"
                 self.planned.add(key)
-                count = len(training.split.labelled if stage.labelled else training.split.train)
-                steps = stage.epochs * math.ceil(count / stage.batch_size)
+                steps = 1
+                if isinstance(stage, Stage):
+                    part = training.split.labelled if stage.labelled else training.split.train
+                    steps = stage.epochs * math.ceil(len(part) / stage.batch_size)
                 seconds += steps * self._seconds_per_step(run, training, stage)
             states.append((stage.name, state))
         return states, seconds
 
-    def _seconds_per_step(self, run: Run, training: Training, stage: Stage) -> float:
+    def _seconds_per_step(self, run: Run, training: Training, stage: Stage | FitStage) -> float:
         kind = (run.label, run.dataset, stage.name)
         if kind not in self.per_step:
             self.per_step[kind] = time_stage(training, stage)
         return self.per_step[kind]
 
 
-def time_stage(training: Training, stage: Stage) -> float:
-    """Median seconds of a training step on real windows, after one step to warm up."""
+def time_stage(training: Training, stage: Stage | FitStage) -> float:
+    """Median seconds of a training step on real windows, after one step to warm up.
+
+    A stage without gradients is one step; it is carried out once, which is all it takes.
+    """
     device = torch.device(training.device)
-    rows = np.resize(training.split.labelled, stage.batch_size)
-    standardiser = Standardiser.fit(training.dataset, training.split.labelled)
-    x, observed = WindowSource(training.dataset, rows, standardiser, device).batch(
-        torch.arange(len(rows))
-    )
-    y = torch.from_numpy(training.dataset.labels[rows]).to(device)
-    batch = LabelledBatch(x, observed, torch.Generator(device), y)
+    data = _some_data(training, stage, device)
     with torch.random.fork_rng(), one_thread():
-        network = initial_network(training, device).train()
-        optimizer = stage.optimizer(network.parameters())
+        network = initial_network(training, device)
+        if isinstance(stage, FitStage):
+            return fit_once(stage, network, data, training.seed)
+        batch = LabelledBatch(
+            *data.source.batch(torch.arange(len(data.source))),
+            torch.Generator(device),
+            cast(Tensor, data.y),
+        )
+        set_mode(stage, network)
         times = []
-        for _ in range(STEPS + 1):
-            begun = time.perf_counter()
-            losses = stage.loss(network, batch)
-            loss = losses if isinstance(losses, torch.Tensor) else losses["loss"]
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            float(loss.detach())
-            times.append(time.perf_counter() - begun)
+        with trained_parameters(stage, network) as trained:
+            optimizer = stage.optimizer(iter(trained))
+            for _ in range(STEPS + 1):
+                begun = time.perf_counter()
+                losses = stage.loss(network, batch)
+                loss = losses if isinstance(losses, Tensor) else losses["loss"]
+                optimizer.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+                float(loss.detach())
+                times.append(time.perf_counter() - begun)
     return float(np.median(times[1:]))
+
+
+def _some_data(training: Training, stage: Stage | FitStage, device: torch.device) -> StageData:
+    """One batch of labelled windows, or all of them for a stage without gradients."""
+    dataset, rows = training.dataset, training.split.labelled
+    if isinstance(stage, Stage):
+        rows = np.resize(rows, stage.batch_size)
+    standardiser = Standardiser.fit(dataset, training.split.labelled)
+    source = WindowSource(dataset, rows, standardiser, device)
+    y = torch.from_numpy(dataset.labels[rows]).to(device)
+    return StageData(source, y, Labelled(source, y))
+
+
+@dataclass(frozen=True)
+class Size:
+    """parameters: of the whole network, 0 where none is trained by gradients.
+
+    flops: floating-point operations of scoring one window (two per multiplication and addition of
+    matrix products and convolutions; None where torch does not compute the scores). stages: name,
+    batch size (0: all labelled windows at once), seconds per step.
+    """
+
+    parameters: int
+    flops: int | None
+    stages: list[tuple[str, int, float]]
+
+
+def sizes(run: Run) -> Size:
+    """Measure a run's method on its dataset's windows."""
+    training = training_of(run, store.load(run.dataset))
+    method, device = training.method, torch.device(training.device)
+    stages = method.stages(training.budget)
+    steps = [
+        (stage.name, getattr(stage, "batch_size", 0), time_stage(training, stage))
+        for stage in stages
+    ]
+    with torch.random.fork_rng():
+        network = initial_network(training, device).eval()
+    parameters = sum(p.numel() for p in network.parameters())
+    return Size(parameters, _flops(training, network, device) if parameters else None, steps)
+
+
+def _flops(training: Training, network: nn.Module, device: torch.device) -> int:
+    shape = (1, *training.dataset.shape)
+    draws = torch.Generator(device).manual_seed(0)
+    x = torch.randn(shape, generator=draws, device=device)
+    batch = Batch(x, torch.ones_like(x, dtype=torch.bool), draws)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        training.method.logits(network, batch)
+    return int(counter.get_total_flops())
 
 
 def total_seconds(seconds: Sequence[float], jobs: int) -> float:

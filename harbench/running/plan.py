@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +15,12 @@ from harbench.data import splits, store
 from harbench.dataset import HARDataset
 from harbench.errors import HarbenchError
 from harbench.evaluation.predict import Precision
-from harbench.method import Budget, Method, budget
-from harbench.options import build, differences, format_spec, parse_spec
+from harbench.method import Augment, Budget, budget
+from harbench.options import build
 from harbench.protocol import Protocol
+from harbench.running.configure import Configured, check_method, configure
 from harbench.running.records import Identity
-from harbench.training.fit import input_shape
+from harbench.running.tuned import find_tuned
 from harbench.training.identity import Training, method_code
 
 
@@ -25,8 +28,8 @@ from harbench.training.identity import Training, method_code
 class Run:
     """One (method and configuration, dataset, protocol, budget, seed).
 
-    method: the registered name. label: the name with what differs from the default
-    configuration, as in results/. variant: the sweep's word for it, or "".
+    method: the registered name, or the path of a method's file. label: the name with what differs
+    from the default configuration, as in results/. variant: the sweep's word for it, or "".
     """
 
     method: str
@@ -37,6 +40,7 @@ class Run:
     protocol: Protocol
     budget: Budget
     precision: Precision
+    augment: Augment
     device: str
     seed: int
     identity: Identity
@@ -55,11 +59,14 @@ def make_plan(
     device: str = "auto",
     precision: Precision = "fp32",
     settings: Mapping[str, Any] | None = None,
+    tuned: Path | None = None,
 ) -> list[Run]:
     """Every run of the grid, in an order that lets parallel jobs train different seeds.
 
-    settings: configuration values for all methods. Datasets that are not prepared yet are
-    prepared. Raises HarbenchError for anything unknown or impossible, before any run starts.
+    settings: configuration values for all methods. tuned: the results folder whose tuning records
+    give each method's configuration; without it the defaults are taken. Datasets that are not
+    prepared yet are prepared. Raises HarbenchError for anything unknown or impossible, before any
+    run starts.
     """
     spent = budget(budget_name)
     place = resolve_device(device, precision)
@@ -71,40 +78,34 @@ def make_plan(
             chosen = _seeds(protocol, dataset, seeds)
             for seed in chosen:
                 check_split(dataset, protocol, seed)
-            for name in dict.fromkeys(methods):
-                for variant, values in protocol.variants.items():
-                    method, label = configure(name, dataset, {**values, **(settings or {})})
-                    check_method(method, dataset)
-                    if precision != "fp32":
-                        label = f"{label}+precision={precision}"
-                    runs += [
-                        Run(
-                            method=method.name,
-                            config=asdict(method.config),
-                            label=label,
-                            variant=variant,
-                            dataset=dataset.spec,
-                            protocol=protocol,
-                            budget=spent,
-                            precision=precision,
-                            device=place,
-                            seed=seed,
-                            identity=_identity(method, dataset, protocol, spent, precision, seed),
-                        )
-                        for seed in chosen
-                    ]
+            searched = tuned and find_tuned(tuned, methods, dataset, protocol, spent, precision)
+            for name, (variant, values) in itertools.product(
+                dict.fromkeys(methods), protocol.variants.items()
+            ):
+                given = {**values, **(settings or {})}
+                found = configure(name, dataset, given, searched[name] if searched else None)
+                check_method(found.method, dataset)
+                label = found.label
+                if precision != "fp32":
+                    label = f"{label}+precision={precision}"
+                runs += [
+                    Run(
+                        method=found.source,
+                        config=asdict(found.method.config),
+                        label=label,
+                        variant=variant,
+                        dataset=dataset.spec,
+                        protocol=protocol,
+                        budget=spent,
+                        precision=precision,
+                        augment=found.augment,
+                        device=place,
+                        seed=seed,
+                        identity=_identity(found, dataset, protocol, spent, precision, seed),
+                    )
+                    for seed in chosen
+                ]
     return runs
-
-
-def configure(spec: str, dataset: HARDataset, values: Mapping[str, Any]) -> tuple[Method, str]:
-    """The configured method, and its label: what differs from the dataset's default in its name."""
-    name, own = parse_spec(spec)
-    cls = registry.method_class(name)
-    preset = cls.presets.get(parse_spec(dataset.spec)[0], {})
-    where = f"method {name!r}"
-    config = build(cls.Config, {**preset, **values, **own}, where)
-    default = build(cls.Config, preset, where)
-    return cls(config), format_spec(name, differences(config, default))
 
 
 def resolve_device(device: str, precision: Precision = "fp32") -> str:
@@ -138,15 +139,8 @@ def training_of(run: Run, dataset: HARDataset) -> Training:
         seed=run.seed,
         precision=run.precision,
         device=run.device,
+        augment=run.augment,
     )
-
-
-def check_method(method: Method, dataset: HARDataset) -> None:
-    """Find out before training whether the configuration suits the dataset's windows."""
-    import torch
-
-    with torch.random.fork_rng():
-        method.build(input_shape(dataset))
 
 
 def check_split(dataset: HARDataset, protocol: Protocol, seed: int) -> None:
@@ -180,13 +174,14 @@ def _seeds(protocol: Protocol, dataset: HARDataset, seeds: Iterable[int] | None)
 
 
 def _identity(
-    method: Method,
+    configured: Configured,
     dataset: HARDataset,
     protocol: Protocol,
     spent: Budget,
     precision: str,
     seed: int,
 ) -> Identity:
+    method = configured.method
     said = {"name", "description", "seeds", "headline", "metrics", "significance", "variants"}
     return Identity(
         method=method.name,
@@ -198,5 +193,7 @@ def _identity(
         rules=protocol.model_dump(mode="json", exclude=said),
         budget=spent.name,
         precision=precision,
+        augment=configured.augment,
+        tuned=configured.tuned,
         seed=seed,
     )

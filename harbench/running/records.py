@@ -12,7 +12,11 @@ class _Part(BaseModel):
 
 
 class Identity(_Part):
-    """What a result is a result of; two records with the same identity say the same."""
+    """What a result is a result of; two records with the same identity say the same.
+
+    augment: "corruption" where training windows lost parts at random. tuned: trials of the search
+    that chose the configuration, 0 where nobody searched.
+    """
 
     method: str
     config: dict[str, Any]
@@ -23,6 +27,8 @@ class Identity(_Part):
     rules: dict[str, Any]
     budget: str
     precision: str
+    augment: str = "none"
+    tuned: int = 0
     seed: int
 
 

@@ -98,6 +98,8 @@ def frame(records: Iterable[tuple[Path, Record]]) -> pd.DataFrame:
             "protocol": identity.protocol,
             "budget": identity.budget,
             "precision": identity.precision,
+            "augment": identity.augment,
+            "tuned": identity.tuned,
             "seed": identity.seed,
         }
         facts = {

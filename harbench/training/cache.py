@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
 from torch import nn
 
-from harbench.data.paths import cache_dir, cannot_write, write_json
+from harbench.data.paths import cache_dir, locked, write_json
 from harbench.training import checkpoint
 
 
@@ -58,15 +56,9 @@ class StageCache:
         for path in (self._note(key), self._weights(key), self.partial(key)):
             path.unlink(missing_ok=True)
 
-    @contextmanager
-    def lock(self, key: str) -> Iterator[None]:
+    def lock(self, key: str) -> AbstractContextManager[None]:
         """Only one process trains a stage; another one that needs it waits and then loads it."""
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise cannot_write(self.folder, error) from error
-        with FileLock(self.folder / f"{key}.lock"):
-            yield
+        return locked(self.folder / f"{key}.lock")
 
     def _weights(self, key: str) -> Path:
         return self.folder / f"{key}.safetensors"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +16,7 @@ from torch import nn
 from harbench.data.missing import Missing, corrupt
 from harbench.data.source import Standardiser, WindowSource
 from harbench.dataset import HARDataset, IntArray
-from harbench.method import InputShape, Stage
+from harbench.method import Batch, FitStage, InputShape, LabelledBatch, Stage
 from harbench.streams import torch_seed
 from harbench.training.cache import StageCache
 from harbench.training.identity import Training, stage_keys
@@ -108,11 +109,7 @@ def _fit(
     standardiser = Standardiser.fit(dataset, split.train, missing)
     source = WindowSource(dataset, split.train, standardiser, device, missing)
     labelled = _labelled(training, source, split.labelled)
-    validation_missing = part_missing(training, "validation", split.validation)
-    validation = Labelled(
-        WindowSource(dataset, split.validation, standardiser, device, validation_missing),
-        torch.from_numpy(dataset.labels[split.validation]).to(device),
-    )
+    validation = validation_part(training, standardiser)
     network = initial_network(training, device)
     stages = method.stages(training.budget)
     steps = [_steps(stage, labelled.source if stage.labelled else source) for stage in stages]
@@ -120,7 +117,8 @@ def _fit(
     for index, (stage, key) in enumerate(zip(stages, stage_keys(training), strict=True)):
         data = StageData(source, None, validation)
         if stage.labelled:
-            data = StageData(labelled.source, labelled.y, validation)
+            augment = training.augment == "corruption"
+            data = StageData(labelled.source, labelled.y, validation, augment)
         news = partial(_tell, report, steps[index], sum(steps[index + 1 :]))
         costs.append(_train_or_load(training, stage, key, network, data, cache, news))
     return Fitted(network, standardiser, costs)
@@ -128,7 +126,7 @@ def _fit(
 
 def _train_or_load(
     training: Training,
-    stage: Stage,
+    stage: Stage | FitStage,
     key: str,
     network: nn.Module,
     data: StageData,
@@ -138,6 +136,9 @@ def _train_or_load(
     """Leave `network` with the weights of the finished stage."""
 
     def trained(kept: Path | None) -> dict[str, Any]:
+        if isinstance(stage, FitStage):
+            seconds = fit_once(stage, network, data, training.seed)
+            return {"seconds": seconds, "best_epoch": 1, "history": []}
         method, seed, precision = training.method, training.seed, training.precision
         state = train(method, stage, network, data, seed, precision, kept, news)
         best = state.best_epoch or state.epoch
@@ -154,6 +155,30 @@ def _train_or_load(
     return StageCost(stage.name, stage.epochs, note["best_epoch"], note["seconds"], cached)
 
 
+def validation_part(training: Training, standardiser: Standardiser) -> Labelled:
+    """The validation windows, corrupted if the training windows are, and their labels."""
+    dataset, indices, device = training.dataset, training.split.validation, training.device
+    missing = part_missing(training, "validation", indices)
+    return Labelled(
+        WindowSource(dataset, indices, standardiser, torch.device(device), missing),
+        torch.from_numpy(dataset.labels[indices]).to(device),
+    )
+
+
+def fit_once(stage: FitStage, network: nn.Module, data: StageData, seed: int) -> float:
+    """Carry out a stage without gradients on all windows of `data`; the seconds that it took."""
+    begun = time.perf_counter()
+    torch.manual_seed(torch_seed(seed, "torch", stage.name, 0))
+    generator = torch.Generator(data.source.device)
+    generator.manual_seed(torch_seed(seed, "masks", stage.name, 0))
+    x, observed = data.source.batch(torch.arange(len(data.source)))
+    batch = Batch(x, observed, generator)
+    if data.y is not None:
+        batch = LabelledBatch(x, observed, generator, data.y)
+    stage.fit(network, batch)
+    return time.perf_counter() - begun
+
+
 def _labelled(training: Training, source: WindowSource, labelled: IntArray) -> Labelled:
     """The labelled windows of the training part, corrupted as they are in it."""
     rows = source.indices.searchsorted(labelled)
@@ -161,7 +186,9 @@ def _labelled(training: Training, source: WindowSource, labelled: IntArray) -> L
     return Labelled(source.select(rows), y)
 
 
-def _steps(stage: Stage, source: WindowSource) -> int:
+def _steps(stage: Stage | FitStage, source: WindowSource) -> int:
+    if isinstance(stage, FitStage):
+        return 1
     return stage.epochs * math.ceil(len(source) / stage.batch_size)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib
+import importlib.util
 import inspect
 import json
 import sys
@@ -18,11 +19,13 @@ import harbench
 from harbench.data.splits import Split
 from harbench.dataset import HARDataset
 from harbench.evaluation.predict import Precision
-from harbench.method import Budget, Method
+from harbench.method import Augment, Budget, Method
 from harbench.protocol import Condition
 
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 ENGINE = ("data", "evaluation", "training")
+# What a class says beside its training: it does not change what is learned.
+ASIDE = ("reproduce", "search_space")
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Training:
     seed: int
     precision: Precision
     device: str
+    augment: Augment = "none"
 
 
 def stage_keys(training: Training) -> list[str]:
@@ -57,29 +61,43 @@ def stage_keys(training: Training) -> list[str]:
     }
     keys: list[str] = []
     for stage in training.method.stages(training.budget):
-        labels = _digest(training.split.labelled) if stage.labelled else None
-        parts = {**base, "stage": stage.name, "labelled": labels, "previous": keys[-1:]}
+        parts = {**base, "stage": stage.name, "previous": keys[-1:]}
+        if stage.labelled:
+            parts |= {"labelled": _digest(training.split.labelled), "augment": training.augment}
         keys.append(sha256(parts))
     return keys
 
 
 def method_code(cls: type[Method]) -> str:
-    """The hash of a method's module and of the blocks of harbench.nn that it is built from."""
-    source = inspect.getsource(sys.modules[cls.__module__])
-    found = {cls.__module__: source}
-    waiting = [source]
+    """The hash of a method's module and of the modules that it is built from.
+
+    These are blocks of harbench.nn and, for a method of another package, that package's own.
+    """
+    found: dict[str, str] = {}
+    waiting = [cls.__module__]
     while waiting:
-        for name in _blocks(waiting.pop()) - set(found):
-            found[name] = inspect.getsource(importlib.import_module(name))
-            waiting.append(found[name])
+        name = waiting.pop()
+        if name not in found:
+            found[name] = inspect.getsource(sys.modules[name])
+            waiting += _parts(name, found[name])
     return code_hash(found[name] for name in sorted(found))
 
 
-def _blocks(source: str) -> set[str]:
-    """The modules of harbench.nn that a source imports from."""
-    nodes = ast.walk(ast.parse(source))
-    names = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
-    return {name for name in names if name.startswith("harbench.nn.")}
+def _parts(module: str, source: str) -> list[str]:
+    """The loaded modules of harbench.nn and of `module`'s own package that a source imports."""
+    package = module.partition(".")[0]
+    own = f"{package}." if package != "harbench" else "harbench.nn."
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = "." * node.level + (node.module or "")
+            parent = module.rpartition(".")[0]
+            base = importlib.util.resolve_name(base, parent or None)
+            names |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
+    wanted = ("harbench.nn.", own)
+    return sorted(name for name in names if name.startswith(wanted) and name in sys.modules)
 
 
 @cache
@@ -91,13 +109,13 @@ def engine_code() -> str:
 
 
 def code_hash(sources: Iterable[str]) -> str:
-    """sha256 of Python sources; comments, docstrings, layout and `reproduce` do not count."""
+    """sha256 of Python sources; comments, docstrings, layout and what is ASIDE do not count."""
     digest = hashlib.sha256()
     for source in sources:
         tree = ast.parse(source)
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef):
-                node.body = [n for n in node.body if getattr(n, "name", "") != "reproduce"]
+                node.body = [n for n in node.body if getattr(n, "name", "") not in ASIDE]
             if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
                 node.body = node.body[1:]
         digest.update(ast.dump(tree).encode())

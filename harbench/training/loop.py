@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from harbench.data.augment import lose_at_random
 from harbench.data.source import WindowSource
 from harbench.errors import TrainingError
 from harbench.evaluation.metrics import scores
@@ -36,11 +38,15 @@ class Labelled:
 
 @dataclass(frozen=True)
 class StageData:
-    """What one stage may see: labels only if it is a labelled one; never a test window."""
+    """What one stage may see: labels only if it is a labelled one; never a test window.
+
+    augment: lose parts of each training window at random, anew in every epoch.
+    """
 
     source: WindowSource
     y: Tensor | None
     validation: Labelled
+    augment: bool = False
 
 
 @dataclass
@@ -73,34 +79,47 @@ def train(
     partial: where the state after every epoch is kept; a state found there is continued.
     Raises TrainingError, naming stage and epoch, when a loss is not finite.
     """
-    frozen = list(stage.frozen(network)) if stage.frozen else []
-    held = [p for module in frozen for p in module.parameters() if p.requires_grad]
-    for parameter in held:
-        parameter.requires_grad_(False)
-    trained = [p for p in network.parameters() if p.requires_grad]
-    optimizer = stage.optimizer(iter(trained))
-    rates = [group["lr"] for group in optimizer.param_groups]
-    state = _resume(partial, network, optimizer)
-    begun = time.perf_counter() - state.seconds
-    for epoch in range(state.epoch, stage.epochs):
-        network.train()
-        for module in frozen:
-            module.eval()
-        with precision_context(precision, data.source.device):
-            losses = _epoch(stage, network, data, optimizer, trained, rates, seed, epoch)
-        state.epoch = epoch + 1
-        state.history.append(losses)
-        if stage.select == "validation":
-            _select(method, network, data.validation, seed, precision, state)
-        state.seconds = time.perf_counter() - begun
-        if partial is not None:
-            _keep(partial, network, optimizer, state)
-        report(state, stage)
-    for parameter in held:
-        parameter.requires_grad_(True)
+    with trained_parameters(stage, network) as trained:
+        optimizer = stage.optimizer(iter(trained))
+        rates = [group["lr"] for group in optimizer.param_groups]
+        state = _resume(partial, network, optimizer)
+        begun = time.perf_counter() - state.seconds
+        for epoch in range(state.epoch, stage.epochs):
+            set_mode(stage, network)
+            with precision_context(precision, data.source.device):
+                losses = _epoch(stage, network, data, optimizer, trained, rates, seed, epoch)
+            state.epoch = epoch + 1
+            state.history.append(losses)
+            if stage.select == "validation":
+                _select(method, network, data.validation, seed, precision, state)
+            state.seconds = time.perf_counter() - begun
+            if partial is not None:
+                _keep(partial, network, optimizer, state)
+            report(state, stage)
     if state.best_weights:
         network.load_state_dict(state.best_weights)
     return state
+
+
+@contextmanager
+def trained_parameters(stage: Stage, network: nn.Module) -> Iterator[list[nn.Parameter]]:
+    """What the stage trains; meanwhile its frozen modules cost no gradient."""
+    modules = stage.frozen(network) if stage.frozen else []
+    held = [p for module in modules for p in module.parameters() if p.requires_grad]
+    for parameter in held:
+        parameter.requires_grad_(False)
+    try:
+        yield [p for p in network.parameters() if p.requires_grad]
+    finally:
+        for parameter in held:
+            parameter.requires_grad_(True)
+
+
+def set_mode(stage: Stage, network: nn.Module) -> None:
+    """Training mode, but evaluation mode for what the stage holds frozen."""
+    network.train()
+    for module in stage.frozen(network) if stage.frozen else []:
+        module.eval()
 
 
 def batches(order: Tensor, size: int) -> list[Tensor]:
@@ -128,6 +147,8 @@ def _epoch(
     torch.manual_seed(torch_seed(seed, "torch", stage.name, epoch))
     generator = torch.Generator(data.source.device)
     generator.manual_seed(torch_seed(seed, "masks", stage.name, epoch))
+    augmentation = torch.Generator(data.source.device)
+    augmentation.manual_seed(torch_seed(seed, "augmentation", stage.name, epoch))
     order = stream(seed, "shuffling", stage.name, epoch).permutation(len(data.source))
     parts = batches(torch.from_numpy(order), stage.batch_size)
     totals: dict[str, Tensor] = {}
@@ -136,7 +157,7 @@ def _epoch(
             progress = (epoch * len(parts) + step) / (stage.epochs * len(parts))
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * stage.schedule(progress)
-        losses = stage.loss(network, _batch(data, rows, generator))
+        losses = stage.loss(network, _batch(data, rows, generator, augmentation))
         if isinstance(losses, Tensor):
             losses = {"loss": losses}
         optimizer.zero_grad(set_to_none=True)
@@ -155,8 +176,12 @@ def _epoch(
     return means
 
 
-def _batch(data: StageData, rows: Tensor, generator: torch.Generator) -> Batch:
+def _batch(
+    data: StageData, rows: Tensor, generator: torch.Generator, augmentation: torch.Generator
+) -> Batch:
     x, observed = data.source.batch(rows)
+    if data.augment:
+        x, observed = lose_at_random(x, observed, augmentation)
     if data.y is None:
         return Batch(x, observed, generator)
     return LabelledBatch(x, observed, generator, data.y[rows.to(data.y.device)])

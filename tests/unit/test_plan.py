@@ -14,10 +14,13 @@ from hypothesis import strategies as st
 from harbench import registry
 from harbench.analysis.summary import summarise
 from harbench.data import store
+from harbench.errors import HarbenchError
+from harbench.running.configure import configure
 from harbench.running.estimate import total_seconds
-from harbench.running.plan import configure, make_plan, parse_seeds
-from harbench.running.records import Failure, Record
+from harbench.running.plan import make_plan, parse_seeds, training_of
+from harbench.running.records import Failure, Identity, Record
 from harbench.running.store import ResultStore, frame
+from harbench.training.identity import stage_keys
 
 DATASET = "bodysim+activities=3+seconds=24.0+sensors=3+subjects=3"
 
@@ -53,10 +56,10 @@ def test_settings_and_specs_name_the_same_configuration() -> None:
 def test_a_dataset_s_preset_is_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RobustHAR, "presets", {"bodysim": {"lam": 0.7}})
     data = store.load(DATASET)
-    method, label = configure("robusthar", data, {})
-    assert method.config.lam == 0.7 and label == "robusthar"
-    method, label = configure("robusthar", data, {"lam": 0.5})
-    assert method.config.lam == 0.5 and label == "robusthar+lam=0.5"
+    found = configure("robusthar", data, {})
+    assert found.method.config.lam == 0.7 and found.label == "robusthar"
+    found = configure("robusthar", data, {"lam": 0.5})
+    assert found.method.config.lam == 0.5 and found.label == "robusthar+lam=0.5"
 
 
 def test_identity_ignores_the_protocol_s_words_and_seeds() -> None:
@@ -163,3 +166,45 @@ def test_wall_time_of_parallel_jobs() -> None:
 def test_names_are_listed_without_importing() -> None:
     assert "robusthar" in registry.method_names()
     assert {"bodysim", "dsads", "spar"} <= set(registry.dataset_names())
+
+
+def test_augmentation_is_a_row_of_its_own() -> None:
+    plain, other = make_plan(
+        ["cnn", "cnn+augment=corruption+width=8"], [DATASET], ["clean"], [0], "smoke", "cpu"
+    )
+    assert (plain.augment, plain.identity.augment, plain.label) == ("none", "none", "cnn")
+    assert other.identity.augment == "corruption"
+    assert other.label == "cnn+augment=corruption+width=8"
+    data = store.load(DATASET)
+    assert stage_keys(training_of(plain, data)) != stage_keys(training_of(other, data))
+
+
+def test_augmentation_shares_pre_training() -> None:
+    plan = make_plan(
+        ["robusthar", "robusthar+augment=corruption"], [DATASET], ["clean"], [0], "smoke", "cpu"
+    )
+    data = store.load(DATASET)
+    plain, other = (stage_keys(training_of(run, data)) for run in plan)
+    assert plain[0] == other[0] and plain[1] != other[1]
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("random_forest+augment=corruption", "not trained by gradients"),
+        ("cnn+augment=noise", "Unknown augment 'noise'"),
+        ("cnn+tuned=20", "option of the command: --tuned"),
+    ],
+)
+def test_options_of_a_run_are_checked(spec: str, message: str) -> None:
+    with pytest.raises(HarbenchError, match=message):
+        make_plan([spec], [DATASET], ["clean"], [0], "smoke", "cpu")
+
+
+def test_a_record_from_before_there_was_augmentation_is_still_current() -> None:
+    run = make_plan(["robusthar"], [DATASET], ["clean"], [0], "smoke", "cpu")[0]
+    old = run.identity.model_dump(mode="json")
+    del old["augment"], old["tuned"]
+    assert Identity.model_validate(old) == Identity.model_validate_json(
+        run.identity.model_dump_json()
+    )

@@ -1,0 +1,36 @@
+"""`harbench cost`: how large and how slow methods are on a dataset's windows."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def cost(
+    methods: Annotated[
+        list[str] | None, typer.Argument(help="Methods; all by default.", metavar="[METHOD]...")
+    ] = None,
+    dataset: Annotated[str, typer.Option(help="Dataset whose windows are used.")] = "spar",
+    protocol: Annotated[str, typer.Option(help="Its labelled share is used.")] = "clean",
+) -> None:
+    """Parameters, floating-point operations per window and milliseconds per training step."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from harbench import registry
+    from harbench.running.estimate import sizes
+    from harbench.running.plan import make_plan
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for title in ("method", "parameters", "MFLOP per window", "training step"):
+        table.add_column(title, justify="left" if title in ("method", "training step") else "right")
+    for run in make_plan(methods or registry.method_names(), [dataset], [protocol], [0], "smoke"):
+        size = sizes(run)
+        flops = "" if size.flops is None else f"{size.flops / 1e6:,.1f}"
+        steps = ", ".join(
+            f"{stage}: {1000 * seconds:,.0f} ms" + (f" at batch {batch}" if batch else " in all")
+            for stage, batch, seconds in size.stages
+        )
+        table.add_row(run.label, f"{size.parameters:,}" if size.parameters else "", flops, steps)
+    Console(highlight=False).print(table)

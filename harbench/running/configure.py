@@ -1,0 +1,76 @@
+"""From a method's spec and what the user set to a configured method and its name in tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from harbench import registry
+from harbench.dataset import HARDataset
+from harbench.errors import HarbenchError, unknown
+from harbench.method import ENGINE_OPTIONS, Augment, FitStage, Method, budget
+from harbench.options import build, differences, format_spec, parse_spec
+from harbench.training.fit import input_shape
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The configuration that a search of `trials` trials chose."""
+
+    config: Mapping[str, Any]
+    trials: int
+
+
+@dataclass(frozen=True)
+class Configured:
+    """A method ready to be planned.
+
+    source: what finds its class again, the registered name or the path of its file. label: its
+    name with all that differs from the dataset's (or the tuned) default.
+    """
+
+    method: Method
+    source: str
+    label: str
+    augment: Augment
+    tuned: int
+
+
+def configure(
+    spec: str,
+    dataset: HARDataset,
+    values: Mapping[str, Any],
+    tuned: Tuned | None = None,
+) -> Configured:
+    """Read ``name+key=value`` or ``./file.py+key=value``; `values` are set for every method."""
+    source, own = parse_spec(spec)
+    cls = registry.method_class(source)
+    where = f"method {cls.name!r}"
+    given = {**values, **own}
+    for key in ENGINE_OPTIONS - {"augment"}:
+        if key in given:
+            raise HarbenchError(f"{where}: {key!r} is an option of the command: --{key}.")
+    augment = given.pop("augment", "none")
+    if augment not in get_args(Augment):
+        raise unknown("augment", str(augment), get_args(Augment))
+    base = {**cls.presets.get(parse_spec(dataset.spec)[0], {}), **(tuned.config if tuned else {})}
+    method = cls(build(cls.Config, {**base, **given}, where))
+    if augment != "none" and all(isinstance(s, FitStage) for s in method.stages(budget("smoke"))):
+        raise HarbenchError(
+            f"{where} is not trained by gradients: augment={augment} does not apply to it."
+        )
+    changed = differences(method.config, build(cls.Config, base, where))
+    changed |= {"augment": augment} if augment != "none" else {}
+    changed |= {"tuned": tuned.trials} if tuned else {}
+    return Configured(
+        method, source, format_spec(cls.name, changed), augment, tuned.trials if tuned else 0
+    )
+
+
+def check_method(method: Method, dataset: HARDataset) -> None:
+    """Find out before training whether the configuration suits the dataset's windows."""
+    import torch
+
+    with torch.random.fork_rng():
+        method.build(input_shape(dataset))

@@ -1,0 +1,216 @@
+"""Equal tuning: the same number of trials for every method, chosen on validation windows only."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, fields
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from harbench import registry
+from harbench.data import splits, store
+from harbench.data.paths import write_json
+from harbench.errors import HarbenchError, TrainingError, needs
+from harbench.evaluation.metrics import scores
+from harbench.evaluation.predict import Precision, one_thread, predict
+from harbench.method import Method, SearchSpace, budget
+from harbench.options import build
+from harbench.running.configure import Configured, configure
+from harbench.running.plan import resolve_device
+from harbench.running.provenance import now, provenance
+from harbench.running.tuned import (
+    Search,
+    Trial,
+    TuningRecord,
+    read_tuning,
+    training_rules,
+    tuning_path,
+)
+from harbench.streams import stream_seed
+from harbench.training.fit import Progress, fit, validation_part
+from harbench.training.identity import Training, method_code
+
+# Optuna's TPE draws this many trials at random (after the default configuration) before it models.
+RANDOM_TRIALS = 5
+
+
+def tune(
+    spec: str,
+    dataset_spec: str,
+    trials: int,
+    root: Path,
+    *,
+    protocol_name: str = "clean",
+    budget_name: str = "quick",
+    seed: int = 0,
+    device: str = "auto",
+    precision: Precision = "fp32",
+    settings: Mapping[str, Any] | None = None,
+    command: str = "harbench.tune",
+    report: Callable[[int, Progress], None] = lambda _number, _progress: None,
+    ended: Callable[[int, Trial], None] = lambda _number, _trial: None,
+) -> tuple[Path, TuningRecord]:
+    """Search a method's space with Optuna; the trial table is written after every trial.
+
+    Trial 0 is the default configuration; `settings` and options in `spec` are fixed. A search that
+    was ended goes on where it was, with the same trials as an uninterrupted one. Selection is by
+    macro-F1 on the validation windows of `seed`; test windows are never touched.
+    """
+    needs("optuna", "tune")
+    started, spent, protocol = now(), budget(budget_name), registry.protocol(protocol_name)
+    place = resolve_device(device, precision)
+    dataset = store.load(dataset_spec)
+    configured = configure(spec, dataset, settings or {})
+    path = tuning_path(root, configured.label, dataset.spec, protocol, spent)
+    space = _free_space(configured, dict(settings or {}), spec)
+    search = Search(
+        method=configured.method.name,
+        code=method_code(type(configured.method)),
+        config=_json(asdict(configured.method.config)),
+        augment=configured.augment,
+        space={key: _described(values) for key, values in space.items()},
+        dataset=dataset.spec,
+        fingerprint=dataset.fingerprint,
+        rules=training_rules(protocol),
+        budget=spent.name,
+        precision=precision,
+        seed=seed,
+    )
+    done = _done(path, search)
+    split = splits.split(dataset, protocol.split, protocol.label_fraction, seed)
+    base = asdict(configured.method.config)
+    for number in range(len(done), trials):
+        values = _suggest(number, space, done, base, seed)
+        cls = type(configured.method)
+        method = cls(build(cls.Config, {**base, **values}, f"method {cls.name!r}"))
+        training = Training(
+            method=method,
+            dataset=dataset,
+            split=split,
+            train_missing=protocol.train_missing,
+            budget=spent,
+            seed=seed,
+            precision=precision,
+            device=place,
+            augment=configured.augment,
+        )
+        done.append(_try(training, values, partial(report, number)))
+        ended(number, done[-1])
+        write_json(path, _record(search, trials, done, command, started).model_dump(mode="json"))
+    return path, _record(search, trials, done, command, started)
+
+
+def _record(
+    search: Search, wanted: int, done: list[Trial], command: str, started: str
+) -> TuningRecord:
+    scored = [index for index, trial in enumerate(done) if trial.f1_macro is not None]
+    return TuningRecord(
+        search=search,
+        wanted=max(wanted, len(done)),
+        trials=done,
+        best=max(scored, key=lambda i: (done[i].f1_macro, -i)) if scored else None,
+        provenance=provenance(command, started),
+    )
+
+
+def _free_space(configured: Configured, settings: dict[str, Any], spec: str) -> SearchSpace:
+    """The method's space without what the user has fixed."""
+    fixed = {*settings, *(pair.partition("=")[0] for pair in spec.split("+")[1:])}
+    declared = type(configured.method).search_space()
+    space = {key: values for key, values in declared.items() if key not in fixed}
+    if not space:
+        raise HarbenchError(f"Method {configured.method.name!r} leaves nothing to tune.")
+    known = {field.name for field in fields(configured.method.config)}
+    if not set(space) <= known:
+        unknown = ", ".join(sorted(set(space) - known))
+        raise HarbenchError(
+            f"search_space of method {configured.method.name!r} names {unknown}, "
+            "which its Config does not have."
+        )
+    return space
+
+
+def _described(values: list[Any] | tuple[float, float]) -> list[Any] | dict[str, float]:
+    """A list stays one; a pair says that it is a range."""
+    return values if isinstance(values, list) else {"from": values[0], "to": values[1]}
+
+
+def _done(path: Path, search: Search) -> list[Trial]:
+    """The trials of an earlier, shorter search of the same; none where there is no such record."""
+    if not path.is_file():
+        return []
+    record = read_tuning(path)
+    return record.trials if record.search == search else []
+
+
+def _suggest(
+    number: int, space: SearchSpace, done: list[Trial], base: dict[str, Any], seed: int
+) -> dict[str, Any]:
+    """Values to try: the default first, then what Optuna's TPE proposes after all trials so far.
+
+    The sampler is seeded anew for each trial, so that a search can be continued.
+    """
+    import optuna
+    from optuna.distributions import (
+        BaseDistribution,
+        CategoricalDistribution,
+        FloatDistribution,
+    )
+    from optuna.trial import TrialState, create_trial
+
+    if number == 0:
+        return {key: base[key] for key in space}
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    distributions: dict[str, BaseDistribution] = {
+        key: CategoricalDistribution(values)
+        if isinstance(values, list)
+        else FloatDistribution(*values, log=True)
+        for key, values in space.items()
+    }
+    sampler = optuna.samplers.TPESampler(
+        seed=stream_seed(seed, "tuning", number, bits=32), n_startup_trials=RANDOM_TRIALS
+    )
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    for trial in done:
+        state = TrialState.COMPLETE if trial.f1_macro is not None else TrialState.FAIL
+        study.add_trial(
+            create_trial(
+                state=state, value=trial.f1_macro, params=trial.values, distributions=distributions
+            )
+        )
+    return dict(study.ask(distributions).params)
+
+
+def _try(training: Training, values: dict[str, Any], report: Callable[[Progress], None]) -> Trial:
+    """Train once and score the validation windows; a training that fails is a trial, too."""
+    begun = time.perf_counter()
+    try:
+        with one_thread():
+            score: float | None = validation_f1(training, report)
+        error = ""
+    except (HarbenchError, TrainingError) as failed:
+        score, error = None, str(failed)
+    seconds = round(time.perf_counter() - begun, 1)
+    return Trial(values=_json(values), f1_macro=score, seconds=seconds, error=error)
+
+
+def validation_f1(training: Training, report: Callable[[Progress], None]) -> float:
+    """Train and return macro-F1 on the validation windows."""
+    fitted = fit(training, None, report)
+    part = validation_part(training, fitted.standardiser)
+    method: Method = training.method
+    logits = predict(method, fitted.network, part.source, training.seed, training.precision)
+    predicted = torch.argmax(logits, dim=1).numpy().astype(np.int64)
+    return scores(part.y.cpu().numpy(), predicted, logits.shape[1])["f1_macro"]
+
+
+def _json(values: dict[str, Any]) -> dict[str, Any]:
+    """The values as they come back from JSON."""
+    plain: dict[str, Any] = json.loads(json.dumps(values))
+    return plain

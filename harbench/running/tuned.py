@@ -1,0 +1,136 @@
+"""Tuning records: results/tuning/<dataset>/<split>-<labels>/<budget>/<method>.json."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from harbench.dataset import HARDataset
+from harbench.errors import HarbenchError
+from harbench.evaluation.predict import Precision
+from harbench.method import Budget
+from harbench.protocol import Protocol
+from harbench.running.configure import Configured, Tuned, configure
+from harbench.running.records import Provenance
+from harbench.training.identity import method_code
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", serialize_by_alias=True)
+
+
+class Trial(_Part):
+    """One configuration and its macro-F1 on the validation windows; error: why it has none."""
+
+    values: dict[str, Any]
+    f1_macro: float | None
+    seconds: float
+    error: str = ""
+
+
+class Search(_Part):
+    """What a search is a search of: two with equal fields find the same."""
+
+    method: str
+    code: str
+    config: dict[str, Any]
+    augment: str
+    space: dict[str, list[Any] | dict[str, float]]
+    dataset: str
+    fingerprint: str
+    rules: dict[str, Any]
+    budget: str
+    precision: str
+    seed: int
+
+
+class TuningRecord(_Part):
+    """All trials of a search; the first one is the default configuration. best: index."""
+
+    schema_version: Literal[1] = Field(default=1, alias="schema")
+    search: Search
+    wanted: int
+    trials: list[Trial]
+    best: int | None
+    provenance: Provenance
+
+
+def training_rules(protocol: Protocol) -> dict[str, Any]:
+    """The rules of a protocol that training depends on."""
+    return protocol.model_dump(mode="json", include={"split", "label_fraction", "train_missing"})
+
+
+def tuning_path(root: Path, label: str, dataset: str, protocol: Protocol, budget: Budget) -> Path:
+    """Where the search for a method lies; `label` is its name with what is fixed."""
+    rules = f"{protocol.split}-{100 * protocol.label_fraction:g}"
+    missing = protocol.train_missing
+    if missing.scale != "clean":
+        rules += f"-{missing.scale}-{100 * missing.rate:g}"
+    return root / "tuning" / dataset / rules / budget.name / f"{label}.json"
+
+
+def read_tuning(path: Path) -> TuningRecord:
+    """Read a record; HarbenchError that names the file and the key if it is none."""
+    try:
+        return TuningRecord.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise HarbenchError(f"{path}: {where}: {first['msg']}. Delete it.") from None
+
+
+def find_tuned(
+    root: Path,
+    methods: Sequence[str],
+    dataset: HARDataset,
+    protocol: Protocol,
+    budget: Budget,
+    precision: Precision,
+) -> dict[str, Tuned]:
+    """What was chosen for each method; refuses searches that are missing, outdated or unequal."""
+    found = {}
+    for spec in dict.fromkeys(methods):
+        configured = configure(spec, dataset, {})
+        path = tuning_path(root, configured.label, dataset.spec, protocol, budget)
+        command = (
+            f"harbench tune --method {spec} --dataset {dataset.spec} "
+            f"--protocol {protocol.name} --budget {budget.name} --trials N"
+        )
+        if not path.is_file():
+            raise HarbenchError(f"{spec} has not been tuned ({path} is absent). Run: {command}")
+        record = read_tuning(path)
+        _check(record, path, configured, dataset, precision, command)
+        assert record.best is not None
+        found[spec] = Tuned(record.trials[record.best].values, len(record.trials))
+    if len({tuned.trials for tuned in found.values()}) > 1:
+        counts = ", ".join(f"{spec} {tuned.trials}" for spec, tuned in found.items())
+        raise HarbenchError(
+            f"Methods were tuned with different numbers of trials ({counts}). A comparison needs "
+            "the same for all: harbench tune --trials N goes on where a search ended."
+        )
+    return found
+
+
+def _check(
+    record: TuningRecord,
+    path: Path,
+    configured: Configured,
+    dataset: HARDataset,
+    precision: Precision,
+    command: str,
+) -> None:
+    search, code = record.search, method_code(type(configured.method))
+    if (search.code, search.fingerprint) != (code, dataset.fingerprint):
+        raise HarbenchError(
+            f"{path} belongs to other code or data than today's. Delete it and run: {command}"
+        )
+    if search.precision != precision:
+        raise HarbenchError(f"{path} was searched with --precision {search.precision}.")
+    if len(record.trials) < record.wanted or record.best is None:
+        raise HarbenchError(
+            f"{path}: the search ended after {len(record.trials)} of {record.wanted} trials"
+            f"{'' if record.best is not None else ' and none succeeded'}. Run: {command}"
+        )

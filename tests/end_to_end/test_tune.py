@@ -1,0 +1,98 @@
+"""Tuning: the same trials whatever happens, chosen on validation windows, used by `--tuned`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from end_to_end.commands import DATASET, Answer, Cli, read
+
+from harbench.data import splits, store
+from harbench.errors import HarbenchError
+from harbench.running import tune as module
+from harbench.running.tune import tune
+from harbench.running.tuned import TuningRecord
+
+SMALL = {"width": 8, "layers": 1}
+PLACE = Path("tuning") / DATASET / "random-15" / "smoke" / "cnn+layers=1+width=8.json"
+
+
+def search(folder: Path, trials: int, **settings: Any) -> TuningRecord:
+    given = {**SMALL, **settings}
+    return tune("cnn", DATASET, trials, folder, budget_name="smoke", settings=given)[1]
+
+
+def test_a_search_that_was_ended_goes_on_with_the_same_trials(tmp_path: Path) -> None:
+    whole = search(tmp_path / "a", 8)
+    search(tmp_path / "b", 3)
+    parts = search(tmp_path / "b", 8)
+    assert [t.values for t in whole.trials] == [t.values for t in parts.trials]
+    assert [t.f1_macro for t in whole.trials] == [t.f1_macro for t in parts.trials]
+    assert whole.trials[0].values == {"lr": 1e-3, "kernel": 5}
+    assert set(whole.search.space) == {"lr", "kernel"}
+    best = max(t.f1_macro or 0 for t in whole.trials)
+    assert whole.best is not None and whole.trials[whole.best].f1_macro == best
+
+
+def test_selection_never_sees_a_test_window(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = search(tmp_path / "a", 2)
+    data = store.load(DATASET)
+    test = splits.split(data, "random", 0.15, 0).test
+    windows, labels = np.array(data.windows), data.labels.copy()
+    windows[test] = 1e6
+    labels[test] = 0
+    whole = splits.split(data, "random", 0.15, 0)
+    monkeypatch.setattr(module.splits, "split", lambda *_: whole)
+    junk = type(data)(**{**vars(data), "windows": windows, "labels": labels})
+    monkeypatch.setattr(module.store, "load", lambda _: junk)
+    after = search(tmp_path / "b", 2)
+    assert [t.f1_macro for t in before.trials] == [t.f1_macro for t in after.trials]
+
+
+def test_a_training_that_diverges_is_a_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_suggest", lambda number, *_: {"lr": (1e-3, 1e30)[number]})
+    record = search(tmp_path, 2, kernel=5, batch=2)
+    assert record.trials[1].f1_macro is None and "epoch 1" in record.trials[1].error
+    assert record.best == 0
+
+
+def test_tuned_runs_use_what_was_chosen(cli: Cli, tmp_path: Path) -> None:
+    def command(*arguments: object) -> Answer:
+        sizes = ("--set", "width=8", "--set", "layers=1", "--budget", "smoke")
+        return cli(*arguments, "--method", "cnn", "--dataset", DATASET, *sizes)
+
+    run = ("run", "--protocol", "clean", "--seeds", "0", "--tuned")
+    absent = cli(*run, "--method", "cnn", "--dataset", DATASET, "--budget", "smoke")
+    assert absent.code == 2 and "has not been tuned" in absent.err
+    assert "harbench tune --method cnn" in absent.err
+    assert cli("tune", "--method", "cnn", "--dataset", DATASET, "--budget", "smoke",
+               "--trials", "2").code == 0  # fmt: skip
+    done = cli(*run, "--method", "cnn", "--dataset", DATASET, "--budget", "smoke")
+    assert done.code == 0, done.err
+    record = read(tmp_path / "results" / DATASET / "clean/smoke/cnn+tuned=2/seed-0.json")
+    assert record["identity"]["tuned"] == 2
+    table = read(tmp_path / "results" / PLACE.with_name("cnn.json"))
+    chosen = table["trials"][table["best"]]["values"]
+    assert {key: record["identity"]["config"][key] for key in chosen} == chosen
+    assert command("tune", "--trials", "1").code == 0
+    assert (tmp_path / "results" / PLACE).is_file()
+
+
+def test_methods_are_tuned_alike_or_not_compared(cli: Cli) -> None:
+    shared = ("--dataset", DATASET, "--budget", "smoke")
+    for method, trials in (("cnn", 2), ("random_forest", 1)):
+        assert cli("tune", "--method", method, "--trials", trials, *shared).code == 0
+    run = ("run", "--protocol", "clean", "--seeds", "0", "--tuned", *shared)
+    answer = cli(*run, "--method", "cnn", "--method", "random_forest")
+    assert answer.code == 2 and "different numbers of trials" in answer.err
+
+
+def test_nothing_to_tune_is_said(tmp_path: Path) -> None:
+    with pytest.raises(HarbenchError, match="nothing to tune"):
+        search(tmp_path, 1, lr=1e-3, kernel=3)
