@@ -126,8 +126,8 @@ def _carry_out(runs: Sequence[Run], store: ResultStore, jobs: int, force: bool) 
 
     from harbench.cli.progress import Display
     from harbench.cli.tables import footnote, results_tables
-    from harbench.running.api import collect
-    from harbench.running.executors import Orders, in_workers
+    from harbench.running.api import carry_out, collect
+    from harbench.running.executors import Orders
     from harbench.running.provenance import command_line
     from harbench.running.records import Failure
 
@@ -135,8 +135,8 @@ def _carry_out(runs: Sequence[Run], store: ResultStore, jobs: int, force: bool) 
     left = [run for run in runs if force or store.find(run) is None]
     failures: list[Failure] = []
     with Display(console, runs, left) as display:
-        for run, outcome in in_workers(left, Orders(command_line(), force), display.news, jobs):
-            store.write(run, outcome)
+        orders = Orders(command_line(), force)
+        for run, outcome in carry_out(runs, store, orders, jobs, display.news):
             if isinstance(outcome, Failure):
                 failures.append(outcome)
                 note = store.path(run).with_suffix(".failed.json")

@@ -56,9 +56,10 @@ def run(
         store.root if tuned else None,
     )
     orders = Orders("harbench.run", force)
+    workers = jobs if jobs > 1 else 0
     failed = [
         f"{run}: {outcome.error}"
-        for run, outcome in carry_out(runs, store, orders, jobs, lambda _run, _progress: None)
+        for run, outcome in carry_out(runs, store, orders, workers, lambda _run, _progress: None)
         if isinstance(outcome, Failure)
     ]
     if failed:
@@ -69,9 +70,12 @@ def run(
 def carry_out(
     runs: Sequence[Run], store: ResultStore, orders: Orders, jobs: int, news: News
 ) -> Iterator[tuple[Run, Record | Failure]]:
-    """Run what has no record yet; store and yield each outcome as it comes."""
+    """Run what has no record yet; store and yield each outcome as it comes.
+
+    jobs: worker processes; 0 runs in this process.
+    """
     left = [run for run in runs if orders.force or store.find(run) is None]
-    outcomes = in_process(left, orders, news) if jobs == 1 else in_workers(left, orders, news, jobs)
+    outcomes = in_workers(left, orders, news, jobs) if jobs else in_process(left, orders, news)
     for run, outcome in outcomes:
         store.write(run, outcome)
         yield run, outcome

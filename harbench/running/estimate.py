@@ -142,7 +142,8 @@ def _flops(training: Training, network: nn.Module, device: torch.device) -> int:
     draws = torch.Generator(device).manual_seed(0)
     x = torch.randn(shape, generator=draws, device=device)
     batch = Batch(x, torch.ones_like(x, dtype=torch.bool), draws)
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    # With gradients, because the counter cannot see into torch's fused layers for inference.
+    with FlopCounterMode(display=False) as counter:
         training.method.logits(network, batch)
     return int(counter.get_total_flops())
 
