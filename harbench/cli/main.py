@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 
 from harbench import __version__
-from harbench.cli import check, cost, data, list_, new, results, run, tune, verify
+from harbench.cli import (
+    calibrate,
+    check,
+    compare,
+    cost,
+    data,
+    list_,
+    new,
+    results,
+    run,
+    table,
+    tune,
+    verify,
+)
 from harbench.errors import HarbenchError
 
 app = typer.Typer(
@@ -22,6 +35,9 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("list")(list_.list_)
 app.command("results")(results.results)
+app.command("table")(table.table)
+app.command("compare")(compare.compare)
+app.command("calibrate")(calibrate.calibrate)
 app.command("tune")(tune.tune)
 app.command("check")(check.check)
 app.command("verify")(verify.verify)

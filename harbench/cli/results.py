@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-Filter = Annotated[list[str] | None, typer.Option(help="Only these (repeatable).")]
+from harbench.cli.table import Filter, chosen
 
 
 def results(
@@ -27,21 +27,9 @@ def results(
 
     from harbench.cli.tables import footnote, results_tables
     from harbench.data.paths import writing
-    from harbench.errors import HarbenchError, unknown
-    from harbench.running.store import ResultStore, default_results, frame
+    from harbench.running.store import ResultStore, default_results
 
-    store = ResultStore(folder or default_results())
-    table = frame(store.records())
-    wanted = {"method": method, "dataset": dataset, "protocol": protocol, "budget": budget}
-    for column, names in wanted.items():
-        if not names or table.empty:
-            continue
-        for name in names:
-            if name not in set(table[column]):
-                raise unknown(f"{column} in {store.root}", name, set(table[column]))
-        table = table[table[column].isin(names)]
-    if table.empty:
-        raise HarbenchError(f"No records in {store.root}.")
+    table = chosen(folder, method=method, dataset=dataset, protocol=protocol, budget=budget)
     if csv is not None:
         with writing(csv) as temporary:
             table.to_csv(temporary, index=False)
@@ -51,5 +39,5 @@ def results(
     for part in results_tables(table):
         console.print(part)
     console.print(footnote(table), style="dim")
-    for path in store.failures():
+    for path in ResultStore(folder or default_results()).failures():
         console.print(f"failed: {path}", style="red")

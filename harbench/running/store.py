@@ -107,6 +107,7 @@ def frame(records: Iterable[tuple[Path, Record]]) -> pd.DataFrame:
             "n_labelled": split.labelled,
             "n_validation": split.validation,
             "leakage": split.leakage,
+            "split": split.digest,
             "config": json.dumps(identity.config, sort_keys=True),
             "parameters": cost.parameters,
             "train_seconds": sum(stage.seconds for stage in cost.stages),

@@ -1,0 +1,97 @@
+"""Two methods, condition by condition, with a verdict in plain language."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from harbench.analysis.pairs import Condition, named, only, pairs, require_names
+from harbench.analysis.statistics import (
+    Posterior,
+    Result,
+    bayesian_t,
+    find_test,
+    holm,
+)
+from harbench.errors import HarbenchError
+
+ROPE = 0.5
+
+
+@dataclass(frozen=True)
+class Difference:
+    """a minus b under one condition on one dataset; the last one pools all of them."""
+
+    where: str
+    result: Result
+    posterior: Posterior
+    dropped: int
+
+
+def compare(frame: pd.DataFrame, a: str, b: str, metric: str, test: str) -> list[Difference]:
+    """Every condition that both have, Holm-adjusted together, and all pooled (not adjusted).
+
+    Raises HarbenchError where they share none.
+    """
+    frame = named(frame)
+    require_names(frame, [a, b])
+    frame = frame[frame["name"].isin([a, b])]
+    conditions = [Condition(*row) for row in _shared(frame, a, b)]
+    if not conditions:
+        raise HarbenchError(f"{a} and {b} have no condition, dataset and seed in common.")
+    rows = []
+    for dataset in sorted(frame["dataset"].unique()):
+        for condition in conditions:
+            part = only(frame[frame["dataset"] == dataset], [condition])
+            if part["name"].nunique() == 2:
+                rows.append(_difference(part, a, b, metric, test, f"{dataset}, {condition}"))
+    found = [row for row in rows if row is not None]
+    adjusted = holm([row.result for row in found])
+    found = [
+        Difference(row.where, result, row.posterior, row.dropped)
+        for row, result in zip(found, adjusted, strict=True)
+    ]
+    if len(found) > 1:
+        pooled = _difference(only(frame, conditions), a, b, metric, test, "all together")
+        found += [pooled] if pooled else []
+    if not found:
+        raise HarbenchError(f"{a} and {b} have no seed in common.")
+    return found
+
+
+def _shared(frame: pd.DataFrame, a: str, b: str) -> Sequence[tuple[str, str, float]]:
+    keys = [
+        set(zip(part["protocol"], part["scale"], part["rate"], strict=True))
+        for part in (frame[frame["name"] == name] for name in (a, b))
+    ]
+    return sorted(keys[0] & keys[1])
+
+
+def _difference(
+    frame: pd.DataFrame, a: str, b: str, metric: str, test: str, where: str
+) -> Difference | None:
+    pair = pairs(frame, a, b, metric)
+    if not pair.differences:
+        return None
+    result = find_test(test)(pair.differences, pair.ratios)
+    posterior = bayesian_t(pair.differences, pair.ratios, ROPE)
+    return Difference(where, result, posterior, pair.dropped)
+
+
+def verdict(difference: Difference, a: str, b: str, alpha: float = 0.05) -> str:
+    """One sentence that claims no more than the test shows."""
+    result = difference.result
+    if math.isnan(result.low):
+        return f"one seed only: {result.effect:+.2f} points, no statement is possible"
+    interval = f"the interval is {result.low:+.1f} to {result.high:+.1f} points"
+    found = result.verdict(alpha)
+    if found == "n/a":
+        return f"{result.test} cannot reach alpha with n = {result.n}; {interval}"
+    if found == "":
+        return f"no evidence of a difference: {interval}"
+    winner, loser = (a, b) if found == "better" else (b, a)
+    adjusted = result.p if math.isnan(result.adjusted_p) else result.adjusted_p
+    return f"{winner} is better than {loser} (p = {adjusted:.2g}): {interval}"

@@ -1,0 +1,155 @@
+"""`harbench table`: a paper-ready table of what has been run."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from harbench.analysis.pairs import Condition
+    from harbench.analysis.table import PaperTable
+
+Filter = Annotated[list[str] | None, typer.Option(help="Only these (repeatable).")]
+
+
+class Format(StrEnum):
+    """How the table is written; rich is for a terminal."""
+
+    rich = "rich"
+    markdown = "markdown"
+    latex = "latex"
+    html = "html"
+    csv = "csv"
+
+
+class Family(StrEnum):
+    """Which comparisons share the error rate."""
+
+    column = "column"
+    table = "table"
+
+
+def table(
+    protocol: Annotated[list[str], typer.Option(help="Protocol (repeatable): its headline.")],
+    control: Annotated[
+        str | None, typer.Option(help="Compare all with this method; robusthar if it is there.")
+    ] = None,
+    metric: Annotated[
+        str, typer.Option(help="accuracy, f1_macro, f1_weighted, balanced_accuracy.")
+    ] = "accuracy",
+    scale: Annotated[
+        str | None, typer.Option(help="Another scale than the protocol's headline.")
+    ] = None,
+    test: Annotated[str | None, typer.Option(help="nb-t, signflip, wilcoxon.")] = None,
+    alpha: Annotated[float | None, typer.Option(min=0, max=1, help="Error rate.")] = None,
+    family: Annotated[Family | None, typer.Option(help="Holm over a column or all cells.")] = None,
+    dataset: Filter = None,
+    method: Filter = None,
+    budget: Annotated[str | None, typer.Option(help="Where records have several.")] = None,
+    complete: Annotated[
+        bool, typer.Option("--complete", help="Refuse a table with holes or unequal seeds.")
+    ] = False,
+    form: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.rich,
+    out: Annotated[Path | None, typer.Option(help="Write to this file.")] = None,
+    results: Annotated[
+        Path | None, typer.Option(help="Folder of records; $HARBENCH_RESULTS or ./results.")
+    ] = None,
+) -> None:
+    """Methods by datasets: mean and deviation, best in bold, significance against a control.
+
+    Test, error rate and family are those of the first protocol unless they are given.
+    """
+    from harbench import registry
+    from harbench.analysis.render import FORMATS
+    from harbench.analysis.table import METRICS, Rules, paper_table
+    from harbench.data.paths import writing
+    from harbench.errors import unknown
+
+    if metric not in METRICS:
+        raise unknown("metric", metric, METRICS)
+    protocols = [registry.protocol(name) for name in dict.fromkeys(protocol)]
+    frame = chosen(results, dataset=dataset, method=method, budget=budget)
+    significance = protocols[0].significance
+    rules = Rules(
+        metric=metric,
+        control=_control(control, frame),
+        test=test or significance.test,
+        alpha=significance.alpha if alpha is None else alpha,
+        family=family.value if family else significance.family,
+    )
+    found = paper_table(frame, [headline(p, scale) for p in protocols], rules, complete)
+    if form is Format.rich and out is None:
+        _show(found)
+        return
+    text = FORMATS["markdown" if form is Format.rich else form.value](found)
+    if out is None:
+        typer.echo(text, nl=False)
+    else:
+        with writing(out) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+
+def chosen(folder: Path | None, **wanted: Sequence[str] | str | None) -> pd.DataFrame:
+    """The records of a results folder as a frame, filtered; an unknown name is an error."""
+    from harbench.errors import HarbenchError, unknown
+    from harbench.running.store import ResultStore, default_results, frame
+
+    store = ResultStore(folder or default_results())
+    table = frame(store.records())
+    for column, given in wanted.items():
+        names = [given] if isinstance(given, str) else given
+        if not names or table.empty:
+            continue
+        for name in names:
+            if name not in set(table[column]):
+                raise unknown(f"{column} in {store.root}", name, set(table[column]))
+        table = table[table[column].isin(names)]
+    if table.empty:
+        raise HarbenchError(f"No records in {store.root}.")
+    return table
+
+
+def headline(protocol: object, scale: str | None = None) -> Condition:
+    """The condition that a protocol stands for, or its first one at another scale."""
+    from harbench.analysis.pairs import Condition
+    from harbench.errors import unknown
+    from harbench.protocol import Protocol
+
+    assert isinstance(protocol, Protocol)
+    wanted = protocol.headline
+    if scale is None or wanted.scale == "clean":
+        return Condition(protocol.name, wanted.scale, wanted.rate)
+    rates = {c.scale: c.rate for c in protocol.conditions if c.rate in (wanted.rate, 0)}
+    if scale not in rates:
+        raise unknown(f"scale of {protocol.name}", scale, rates)
+    return Condition(protocol.name, scale, rates[scale])
+
+
+def _control(given: str | None, frame: pd.DataFrame) -> str:
+    if given is not None:
+        return given
+    return "robusthar" if (frame["method"] == "robusthar").any() else ""
+
+
+def _show(table: PaperTable) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from harbench.analysis.render import Style, headers, texts
+
+    shown = Table(box=None, header_style="bold", pad_edge=False)
+    for index, title in enumerate(headers(table)):
+        shown.add_column(title, justify="right" if index else "left", overflow="fold")
+    for row in texts(table, Style(escape, "[bold]{}[/]", "[underline]{}[/]")):
+        shown.add_row(*row)
+    console = Console(highlight=False)
+    console.print(shown)
+    console.print("\n".join(table.notes), style="dim")

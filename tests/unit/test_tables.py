@@ -1,0 +1,174 @@
+"""Tables of made-up records: pairing, ranks, holes, footnotes, formats."""
+
+from __future__ import annotations
+
+import io
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from unit.frames import CLEAN, MIXED, records
+
+from harbench.analysis.compare import compare, verdict
+from harbench.analysis.pairs import Condition, blocks, named, pairs
+from harbench.analysis.render import FORMATS
+from harbench.analysis.table import Rules, paper_table
+from harbench.errors import HarbenchError
+
+SCORES = {
+    "robusthar": [95.0, 96.0, 94.0, 95.5, 96.5],
+    "cnn": [96.0, 96.5, 95.5, 96.0, 97.0],
+    "bad_one": [70.0, 71.5, 69.0, 70.2, 72.0],
+}
+RULES = Rules(control="robusthar")
+
+
+def test_pairs_average_conditions_inside_a_seed() -> None:
+    frame = named(records({"a": [1, 2, 3], "b": [0, 0, 0]}, conditions=(CLEAN, MIXED)))
+    frame.loc[(frame["method"] == "a") & (frame["scale"] == "mixed"), "accuracy"] = 0.0
+    pair = pairs(frame, "a", "b", "accuracy")
+    assert [d.tolist() for d in pair.differences] == [[0.5, 1.0, 1.5]]
+    assert pair.ratios == [0.125] and pair.datasets == ["dsads"] and pair.dropped == 0
+    assert blocks(frame, "a", "accuracy")[0].tolist() == [0.5, 1.0, 1.5]
+
+
+def test_a_fixed_split_needs_no_correction() -> None:
+    frame = named(records({"a": [1, 2], "b": [0, 0]}, split="the one"))
+    assert pairs(frame, "a", "b", "accuracy").ratios == [0.0]
+
+
+def test_blocks_without_a_partner_are_dropped() -> None:
+    frame = named(records({"a": [1, 2, 3], "b": [0, 0]}, datasets=("x", "y")))
+    frame = frame[~((frame["method"] == "b") & (frame["dataset"] == "y"))]
+    pair = pairs(frame, "a", "b", "accuracy")
+    assert pair.datasets == ["x"] and pair.differences[0].tolist() == [1, 2]
+    assert pair.dropped == 1 + 3
+
+
+def test_budgets_are_never_mixed() -> None:
+    frame = records(SCORES)
+    frame.loc[0, "budget"] = "paper"
+    with pytest.raises(HarbenchError, match="different budgets"):
+        paper_table(frame, [CLEAN], RULES)
+
+
+def test_best_second_and_ranks() -> None:
+    table = paper_table(records(SCORES), [CLEAN], RULES)
+    assert list(table.rows) == ["bad_one", "cnn", "robusthar"]
+    ranks = {name: cells[0].rank for name, cells in table.rows.items() if cells[0]}
+    assert ranks == {"cnn": 1, "robusthar": 2, "bad_one": 0}
+    assert table.ranks == {"bad_one": 3.0, "cnn": 1.0, "robusthar": 2.0}
+
+
+def test_markers_are_the_control_s() -> None:
+    table = paper_table(records(SCORES), [CLEAN], RULES)
+    found = {name: cells[0] for name, cells in table.rows.items()}
+    assert found["bad_one"] and found["bad_one"].result
+    assert found["bad_one"].result.verdict(0.05) == "better"
+    assert found["robusthar"] and found["robusthar"].result is None
+    text = FORMATS["markdown"](table)
+    assert r"70.54 ± 1.19\*" in text and "**96.20 ± 0.57**" in text and "<u>95.40" in text
+
+
+def test_holes_are_marked_and_refused() -> None:
+    frame = records(SCORES, datasets=("x", "y"))
+    frame = frame[~((frame["method"] == "cnn") & (frame["dataset"] == "y"))]
+    table = paper_table(frame, [CLEAN], RULES)
+    assert table.holes == ["cnn: y, clean"] and "cnn" not in table.average
+    assert "-: no record (1 cells)." in table.notes
+    with pytest.raises(HarbenchError, match="1 cells have no record: cnn: y, clean"):
+        paper_table(frame, [CLEAN], RULES, complete=True)
+    fewer = records(SCORES)
+    fewer = fewer[~((fewer["method"] == "cnn") & (fewer["seed"] == 4))]
+    with pytest.raises(HarbenchError, match="between 4 and 5 seeds"):
+        paper_table(fewer, [CLEAN], RULES, complete=True)
+    assert "(4)" in FORMATS["markdown"](paper_table(fewer, [CLEAN], RULES))
+
+
+def test_footnotes_say_what_was_done() -> None:
+    notes = " ".join(paper_table(records(SCORES), [CLEAN], RULES).notes)
+    for words in ("5 seeds", "Budget quick", "Nadeau-Bengio", "2 comparisons of the column"):
+        assert words in notes
+    rules = Rules(control="robusthar", test="wilcoxon")
+    notes = " ".join(paper_table(records(SCORES), [CLEAN], rules).notes)
+    assert "n = 5 the test cannot reach alpha" in notes and "0.125" in notes
+
+
+def test_holm_over_the_whole_table_is_stricter() -> None:
+    frame = records(SCORES, datasets=("x", "y"))
+    column = paper_table(frame, [CLEAN], RULES).rows["cnn"][0]
+    whole = paper_table(frame, [CLEAN], Rules(control="robusthar", family="table")).rows["cnn"][0]
+    assert column and whole and column.result and whole.result
+    assert (column.result.family, whole.result.family) == (2, 4)
+    assert whole.result.adjusted_p >= column.result.adjusted_p
+
+
+def test_without_a_control_nothing_is_tested() -> None:
+    table = paper_table(records(SCORES), [CLEAN], Rules())
+    assert table.overall == {} and "difference" not in FORMATS["markdown"](table)
+
+
+def test_an_unknown_control_is_an_error() -> None:
+    with pytest.raises(HarbenchError, match="Did you mean 'robusthar'"):
+        paper_table(records(SCORES), [CLEAN], Rules(control="robusthat"))
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.permutations(range(30)))
+def test_the_order_of_records_changes_no_byte(order: list[int]) -> None:
+    frame = records(SCORES, conditions=(CLEAN, MIXED))
+    shuffled = frame.iloc[order].reset_index(drop=True)
+    for form in FORMATS.values():
+        texts = {form(paper_table(f, [CLEAN, MIXED], RULES)) for f in (frame, shuffled)}
+        assert len(texts) == 1
+
+
+def test_latex_is_escaped() -> None:
+    text = FORMATS["latex"](paper_table(records(SCORES), [CLEAN], RULES))
+    assert r"bad\_one & 70.54 $\pm$ 1.19$^{*}$" in text
+    assert r"\textbf{96.20 $\pm$ 0.57}" in text and r"\toprule" in text
+    assert text.count("{") == text.count("}")
+
+
+def test_html_is_escaped() -> None:
+    frame = records({**SCORES, "<script>": [1.0] * 5})
+    text = FORMATS["html"](paper_table(frame, [CLEAN], RULES))
+    assert "<script>" not in text and "&lt;script&gt;" in text
+
+
+def test_csv_holds_all_that_the_test_says() -> None:
+    text = FORMATS["csv"](paper_table(records(SCORES), [CLEAN], RULES))
+    rows = pd.read_csv(io.StringIO(text)).set_index("method")
+    assert rows.loc["bad_one", "verdict"] == "better" and rows.loc["bad_one", "n"] == 5
+    assert math.isclose(rows.loc["cnn", "difference"], -0.8, abs_tol=1e-9)
+    assert np.isnan(rows.loc["robusthar", "p"])
+
+
+def test_compare_in_plain_words() -> None:
+    frame = records(SCORES, conditions=(CLEAN, MIXED))
+    *rows, pooled = compare(frame, "robusthar", "bad_one", "accuracy", "nb-t")
+    assert [row.where for row in rows] == ["dsads, clean", "dsads, missing-10 (mixed 10 %)"]
+    assert pooled.where == "all together" and pooled.result.n == 5
+    words = verdict(rows[0], "robusthar", "bad_one")
+    assert words.startswith("robusthar is better than bad_one (p = ")
+    even = records({"a": [1, 2, 3, 4, 5], "b": [2, 1, 3, 5, 4]})
+    (row,) = compare(even, "a", "b", "accuracy", "nb-t")
+    assert verdict(row, "a", "b").startswith("no evidence of a difference: the interval is -")
+    (row,) = compare(even, "a", "b", "accuracy", "signflip")
+    assert "cannot reach alpha with n = 5" in verdict(row, "a", "b")
+    (row,) = compare(records({"a": [2], "b": [1]}), "a", "b", "accuracy", "nb-t")
+    assert "one seed only" in verdict(row, "a", "b")
+
+
+def test_methods_that_share_nothing_are_not_compared() -> None:
+    frame = pd.concat([records({"a": [1]}), records({"b": [1]}, conditions=(MIXED,))])
+    with pytest.raises(HarbenchError, match="no condition"):
+        compare(frame, "a", "b", "accuracy", "nb-t")
+
+
+def test_conditions_have_names() -> None:
+    assert str(CLEAN) == "clean" and str(MIXED) == "missing-10 (mixed 10 %)"
+    assert str(Condition("subject", "clean", 0.0)) == "subject (clean)"
