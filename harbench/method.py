@@ -152,6 +152,17 @@ class Method(ABC):
     def test_config(cls) -> Any:
         """A tiny configuration that trains in a second, for the conformance suite."""
 
+    def reconstruct(
+        self,
+        network: Any,  # noqa: ARG002
+        batch: Batch,  # noqa: ARG002
+    ) -> Mapping[str, tuple[Tensor, Tensor]]:
+        """Scale -> mask and completed windows, both (B, T, N, C), of a pre-trained network.
+
+        For figures; a method that rebuilds nothing leaves it out.
+        """
+        raise HarbenchError(f"Method {self.name!r} rebuilds nothing.")
+
     @classmethod
     def search_space(cls) -> SearchSpace:
         """What `harbench tune` may choose, by configuration key; nothing by default."""

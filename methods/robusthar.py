@@ -15,15 +15,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from harbench.errors import HarbenchError
-from harbench.method import (
-    Batch,
-    Budget,
-    InputShape,
-    LabelledBatch,
-    Method,
-    Stage,
-    register_method,
-)
+from harbench.method import Batch, Budget, InputShape, LabelledBatch, Method, Stage, register_method
 from harbench.nn.body import body_order, coordinate_features, distance_matrix_mix
 from harbench.nn.cross_attention import CrossAttention
 from harbench.nn.embedding import SensorPatchEmbedding
@@ -41,12 +33,11 @@ class RobustHARConfig:
     """Choices of the paper, and ours where it is silent.
 
     patch: steps per token; none takes `default_patch`. lam: weight lambda of reconstruction
-    against consistency. mask_rate: share r masked at each scale. lst3d=False: random sensor
-    order, no location embedding. mstm=False: no pre-training. adjacency="smooth": sensors mixed
-    by distance (`smooth_scale` metres) instead of permuted. channel_mask="pair": single (sensor,
-    channel) pairs instead of channel indices across all sensors. consistency="features": cosine
-    of mean-pooled encoder outputs. correlation="literal": Eq. 9 as printed. fusion: "pairs"
-    concatenates the three pairs, "gated" weighs them, "concat" is without AMFF.
+    against consistency. mask_rate: share r masked at each scale. lst3d=False: random sensor order,
+    no location embedding. mstm=False: no pre-training. adjacency="smooth": sensors mixed by
+    distance (`smooth_scale` metres), not permuted. channel_mask="pair": single (sensor, channel)
+    pairs, not channel indices of all sensors. consistency="features": cosine of pooled features.
+    correlation="literal": Eq. 9 as printed. fusion: "pairs", "gated", or "concat" (no AMFF).
     """
 
     patch: Count | None = None
@@ -308,10 +299,19 @@ class RobustHAR(Method):
     def _adam(self, parameters: Iterator[nn.Parameter]) -> torch.optim.Optimizer:
         return torch.optim.Adam(parameters, lr=self.config.lr)
 
+    def reconstruct(self, network: RobustHARNet, batch: Batch) -> dict[str, tuple[Tensor, Tensor]]:
+        """Masked and rebuilt as in pre-training (Fig. 5), sensors in the dataset's order."""
+        x, found = network.arrange(batch.x), {}
+        place = (slice(None), slice(network.steps), network.order.argsort())
+        for index, scale in enumerate(self.config.scales):
+            mask = draw_mask(scale, x.shape, network.patch, self.config, batch.generator)
+            values = network.decode(index, network.encode(index, x.masked_fill(mask, 0)))
+            found[scale] = (mask.expand_as(x)[place], torch.where(mask, values, x)[place])
+        return found
+
     @classmethod
     def search_space(cls) -> dict[str, list[float] | tuple[float, float]]:
-        shares = [0.1, 0.3, 0.5, 0.7, 0.9]
-        return {"lr": (1e-4, 1e-2), "lam": shares, "mask_rate": shares}
+        return {"lr": (1e-4, 1e-2), "lam": [0.1, 0.3, 0.5, 0.7, 0.9], "mask_rate": [0.1, 0.3, 0.5]}
 
     @classmethod
     def reproduce(cls, config: object, arrays: object) -> dict[str, Tensor]:  # noqa: ARG003

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import io
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -107,7 +108,8 @@ def latex(table: PaperTable) -> str:
     """A `tabular` for the package booktabs, with the footnotes as paragraphs below it."""
 
     def escape(text: str) -> str:
-        return "".join(LATEX.get(character, character) for character in text)
+        plain = "".join(LATEX.get(character, character) for character in text)
+        return re.sub(r"(?<![\w}])-(?=\d)", "$-$", plain)
 
     datasets = [c.dataset for c in table.columns]
     spans, rules, at = [""], [], 2

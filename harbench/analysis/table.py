@@ -84,6 +84,7 @@ def paper_table(
 
     complete: raise HarbenchError where a cell lacks, or has fewer seeds than others.
     """
+    find_test(rules.test)
     frame = only(named(frame), conditions)
     if frame.empty:
         raise HarbenchError(

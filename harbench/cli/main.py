@@ -14,8 +14,11 @@ from harbench.cli import (
     compare,
     cost,
     data,
+    figure,
     list_,
     new,
+    report,
+    reproduce,
     results,
     run,
     table,
@@ -37,6 +40,9 @@ app.command("list")(list_.list_)
 app.command("results")(results.results)
 app.command("table")(table.table)
 app.command("compare")(compare.compare)
+app.command("figure")(figure.figure)
+app.command("reproduce")(reproduce.reproduce)
+app.command("report")(report.report)
 app.command("calibrate")(calibrate.calibrate)
 app.command("tune")(tune.tune)
 app.command("check")(check.check)

@@ -96,13 +96,15 @@ def table(
             temporary.write_text(text, encoding="utf-8")
 
 
-def chosen(folder: Path | None, **wanted: Sequence[str] | str | None) -> pd.DataFrame:
+def chosen(
+    folder: Path | None, confusion: bool = False, **wanted: Sequence[str] | str | None
+) -> pd.DataFrame:
     """The records of a results folder as a frame, filtered; an unknown name is an error."""
     from harbench.errors import HarbenchError, unknown
     from harbench.running.store import ResultStore, default_results, frame
 
     store = ResultStore(folder or default_results())
-    table = frame(store.records())
+    table = frame(store.records(), confusion)
     for column, given in wanted.items():
         names = [given] if isinstance(given, str) else given
         if not names or table.empty:

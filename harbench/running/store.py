@@ -86,11 +86,16 @@ def label_of(path: Path) -> str:
     return path.parent.name
 
 
-def frame(records: Iterable[tuple[Path, Record]]) -> pd.DataFrame:
-    """One row per record and condition: who, under what, its scores, sizes and cost."""
+def frame(records: Iterable[tuple[Path, Record]], confusion: bool = False) -> pd.DataFrame:
+    """One row per record and condition: who, under what, its scores, sizes and cost.
+
+    confusion: with a column of matrices, confusion[i][j] counts true i, predicted j.
+    """
+    left_out = set() if confusion else {"confusion"}
     rows: list[dict[str, Any]] = []
     for path, record in records:
         identity, split, cost = record.identity, record.split, record.cost
+        made = record.provenance
         common = {
             "method": label_of(path),
             "variant": record.variant,
@@ -105,6 +110,7 @@ def frame(records: Iterable[tuple[Path, Record]]) -> pd.DataFrame:
         facts = {
             "n_train": split.train,
             "n_labelled": split.labelled,
+            "label_fraction": identity.rules["label_fraction"],
             "n_validation": split.validation,
             "leakage": split.leakage,
             "split": split.digest,
@@ -114,10 +120,15 @@ def frame(records: Iterable[tuple[Path, Record]]) -> pd.DataFrame:
             "peak_memory": cost.peak_memory,
             "windows_per_second": cost.windows_per_second,
             "device": cost.device,
+            "commit": made.commit,
+            "dirty": made.dirty,
+            "harbench": made.harbench,
+            "packages": ", ".join(f"{name} {text}" for name, text in made.packages.items()),
+            "platform": made.platform,
             "path": str(path),
         }
         rows += [
-            {**common, **scores.model_dump(exclude={"confusion"}), **facts}
+            {**common, **scores.model_dump(exclude=left_out), **facts}
             for scores in record.conditions
         ]
     return pd.DataFrame(rows)

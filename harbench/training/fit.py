@@ -98,11 +98,19 @@ def fit(
         return _fit(training, device, cache, report)
 
 
+def pretrain(training: Training, cache: StageCache) -> Fitted:
+    """Only the stages before the first labelled one: a pre-trained network."""
+    device = torch.device(training.device)
+    with torch.random.fork_rng():
+        return _fit(training, device, cache, lambda _: None, pretrained_only=True)
+
+
 def _fit(
     training: Training,
     device: torch.device,
     cache: StageCache | None,
     report: Callable[[Progress], None],
+    pretrained_only: bool = False,
 ) -> Fitted:
     dataset, split, method = training.dataset, training.split, training.method
     missing = part_missing(training, "train", split.train)
@@ -115,6 +123,8 @@ def _fit(
     steps = [_steps(stage, labelled.source if stage.labelled else source) for stage in stages]
     costs = []
     for index, (stage, key) in enumerate(zip(stages, stage_keys(training), strict=True)):
+        if stage.labelled and pretrained_only:
+            break
         data = StageData(source, None, validation)
         if stage.labelled:
             augment = training.augment == "corruption"

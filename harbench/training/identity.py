@@ -25,7 +25,7 @@ from harbench.protocol import Condition
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 ENGINE = ("data", "evaluation", "training")
 # What a class says beside its training: it does not change what is learned.
-ASIDE = ("reproduce", "search_space")
+ASIDE = ("reconstruct", "reproduce", "search_space")
 
 
 @dataclass(frozen=True)

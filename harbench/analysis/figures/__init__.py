@@ -1,0 +1,1 @@
+"""Figures for papers: functions of records, each returning a matplotlib Figure."""

@@ -1,0 +1,136 @@
+"""Scores along something: missing rate, a configuration value, labelled share."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from harbench.analysis.figures.style import COLUMN, looks, new
+from harbench.analysis.pairs import named
+from harbench.analysis.resampling import bootstrap_mean
+from harbench.analysis.slope import robustness_slopes
+from harbench.analysis.table import METRICS
+from harbench.errors import HarbenchError
+
+SCALES = ("mixed", "segment", "channel", "sensor")
+
+
+def missing(frame: pd.DataFrame, metric: str = "accuracy") -> Figure:
+    """A panel per scale: mean over datasets and seeds against the missing rate, 95 % bands.
+
+    Clean records count as rate 0 of every scale.
+    """
+    data = named(frame)
+    scales = [scale for scale in SCALES if (data["scale"] == scale).any()]
+    if not scales:
+        raise HarbenchError("No record has missing data; run a protocol such as missing-10.")
+    figure = new(COLUMN * min(2, len(scales)), 2.3 * ((len(scales) + 1) // 2),
+                 (len(scales) + 1) // 2, min(2, len(scales)))  # fmt: skip
+    style = looks(sorted(data["name"].unique()))
+    for axes, scale in zip(figure.axes, scales, strict=False):
+        part = data[data["scale"].isin(("clean", scale))]
+        for name, look in style.items():
+            mine = part[part["name"] == name]
+            if (mine["scale"] == scale).any():
+                _line(axes, mine, "rate", metric, name, look, unit=100)
+        axes.set(title=scale, xlabel="missing data (%)", ylabel=f"{METRICS[metric]} (%)")
+    for axes in figure.axes[len(scales) :]:
+        axes.remove()
+    limits = [axes.get_ylim() for axes in figure.axes]
+    for axes in figure.axes:
+        axes.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
+    _legend(figure)
+    return figure
+
+
+def sweep(frame: pd.DataFrame, metric: str = "accuracy") -> Figure:
+    """A protocol's variants along the number in their names ("lambda 0.3"), clean and corrupted."""
+    data = frame[frame["variant"].str.contains(r"[\d.]+$")].copy()
+    if data.empty:
+        raise HarbenchError("No record is of a sweep; run the protocol balance or mask-rate.")
+    data["value"] = data["variant"].str.extract(r"([\d.]+)$")[0].astype(float)
+    data["setting"] = data["variant"].str.replace(r"\s*[\d.]+$", "", regex=True)
+    settings = sorted(data["setting"].unique())
+    figure = new(COLUMN * len(settings), 2.4, 1, len(settings))
+    for axes, setting in zip(figure.axes, settings, strict=True):
+        part = data[data["setting"] == setting]
+        groups = {_tested(*key): rows for key, rows in part.groupby(["scale", "rate"])}
+        for (name, rows), look in zip(groups.items(), looks(list(groups)).values(), strict=True):
+            _line(axes, rows, "value", metric, name, look)
+        axes.set(xlabel=setting, ylabel=f"{METRICS[metric]} (%)")
+    _legend(figure)
+    return figure
+
+
+def labels(frame: pd.DataFrame, metric: str = "accuracy") -> Figure:
+    """Clean scores against the labelled share of the training windows, on a logarithmic axis."""
+    data = named(frame)
+    data = data[(data["scale"] == "clean")].assign(share=100 * data["label_fraction"])
+    if data["share"].nunique() < 2:
+        raise HarbenchError(
+            "All records have the same labelled share; run the protocol full-labels, or one of "
+            "your own with another label_fraction."
+        )
+    figure = new()
+    (axes,) = figure.axes
+    for name, look in looks(sorted(data["name"].unique())).items():
+        _line(axes, data[data["name"] == name], "share", metric, name, look)
+    axes.set(xscale="log", xlabel="labelled training windows (%)")
+    axes.set(ylabel=f"{METRICS[metric]} (%)")
+    _legend(figure)
+    return figure
+
+
+def slope(frame: pd.DataFrame, control: str, metric: str = "accuracy") -> Figure:
+    """Points lost per 1 % of missing data: each method's difference to `control`, 95 % interval."""
+    data = named(frame)
+    data = data[data["scale"].isin(("clean", "mixed"))].assign(method=data["name"])
+    found = robustness_slopes(data, metric, control).sort_values("difference", kind="stable")
+    figure = new(COLUMN, 0.6 + 0.24 * len(found))
+    (axes,) = figure.axes
+    places = np.arange(len(found))
+    errors = [found["difference"] - found["low"], found["high"] - found["difference"]]
+    axes.errorbar(found["difference"], places, xerr=errors, fmt="o", color="black", capsize=2)
+    axes.axvline(0, color="grey", linewidth=0.8)
+    axes.set_yticks(places, list(found.index))
+    axes.set(xlabel=f"points of {METRICS[metric]} per 1 % missing, against {control}")
+    return figure
+
+
+def _line(
+    axes: Axes,
+    rows: pd.DataFrame,
+    column: str,
+    metric: str,
+    name: str,
+    look: dict[str, object],
+    unit: float = 1,
+) -> None:
+    """Means with a band: seeds averaged over protocols, resampled inside datasets."""
+    points = []
+    for value, part in rows.groupby(column):
+        blocks = 100 * part.groupby(["dataset", "seed"])[metric].mean()
+        groups = [blocks.xs(d).to_numpy() for d in blocks.index.unique(0)]
+        low, high = bootstrap_mean(groups)
+        points.append((unit * float(str(value)), np.mean([g.mean() for g in groups]), low, high))
+    x, mean, low, high = np.array(points).T
+    axes.plot(x, mean, label=name, markersize=3, linewidth=1, **look)  # type: ignore[arg-type]
+    axes.fill_between(x, low, high, color=look["color"], alpha=0.15, linewidth=0)  # type: ignore[arg-type]
+
+
+def _tested(scale: str, rate: float) -> str:
+    return scale if scale == "clean" else f"{scale} {100 * rate:g} %"
+
+
+def _legend(figure: Figure) -> None:
+    """One legend below all panels, each name once."""
+    found = {}
+    for axes in figure.axes:
+        handles, names = axes.get_legend_handles_labels()
+        found |= dict(zip(names, handles, strict=True))
+    if len(found) > 1:
+        figure.legend(
+            found.values(), found.keys(), loc="outside lower center", ncols=3, frameon=False
+        )

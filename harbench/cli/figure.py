@@ -1,0 +1,143 @@
+"""`harbench figure`: draw what has been run."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harbench.cli.table import Filter, chosen
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Kind(StrEnum):
+    """What can be drawn."""
+
+    missing = "missing"
+    slope = "slope"
+    ablation = "ablation"
+    sweep = "sweep"
+    labels = "labels"
+    cost = "cost"
+    ranks = "ranks"
+    confusion = "confusion"
+    reconstruction = "reconstruction"
+
+
+def figure(
+    kind: Annotated[Kind, typer.Argument(help="What to draw.")],
+    out: Annotated[Path, typer.Option(help="PDF, PNG or SVG file.")],
+    metric: Annotated[
+        str, typer.Option(help="accuracy, f1_macro, f1_weighted, balanced_accuracy.")
+    ] = "accuracy",
+    method: Filter = None,
+    dataset: Filter = None,
+    protocol: Filter = None,
+    budget: Annotated[str | None, typer.Option(help="Where records have several.")] = None,
+    control: Annotated[str, typer.Option(help="Of slope: compare with this.")] = "robusthar",
+    window: Annotated[
+        int | None,
+        typer.Option(min=0, help="Of reconstruction: which test window; the most varied one."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of reconstruction.")] = 0,
+    results: Annotated[
+        Path | None, typer.Option(help="Folder of records; $HARBENCH_RESULTS or ./results.")
+    ] = None,
+) -> None:
+    """Draw records as a figure for a paper.
+
+    missing: scores against missing rate, per scale. slope: points lost per 1 % missing. ablation,
+    sweep: variants of such a protocol. labels: scores against labelled share. cost: scores against
+    training time. ranks: critical difference diagram. confusion: one method, dataset, condition.
+    reconstruction: what a pre-trained method rebuilds (trains it where it is not cached).
+    """
+    from harbench.analysis.figures.style import save
+    from harbench.analysis.table import METRICS
+    from harbench.data.paths import writing
+    from harbench.errors import unknown
+
+    if metric not in METRICS:
+        raise unknown("metric", metric, METRICS)
+    if kind is Kind.reconstruction:
+        drawn = rebuilt(method, dataset, budget, seed, window)
+    else:
+        drawn = draw(kind, metric, control, results, method, dataset, protocol, budget)
+    with writing(out) as temporary:
+        final = temporary.with_name(temporary.name + out.suffix)
+        save(drawn, final)
+        final.replace(temporary)
+    typer.echo(f"Wrote {out}")
+
+
+def draw(
+    kind: Kind,
+    metric: str,
+    control: str,
+    results: Path | None,
+    method: list[str] | None,
+    dataset: list[str] | None,
+    protocol: list[str] | None,
+    budget: str | None,
+) -> Figure:
+    """A figure of the records that the filters leave."""
+    from harbench.analysis.figures import bars, curves
+
+    frame = chosen(
+        results,
+        kind is Kind.confusion,
+        method=method,
+        dataset=dataset,
+        protocol=protocol,
+        budget=budget,
+    )
+    if kind is Kind.confusion:
+        # One condition: the most demanding of those that are left, mixed before single scales.
+        last = frame.sort_values(["rate", "scale"], kind="stable").iloc[-1]
+        scale = "mixed" if (frame["scale"] == "mixed").any() else last["scale"]
+        frame = frame[(frame["scale"] == scale) & (frame["rate"] == last["rate"])]
+        names = class_names(str(frame["dataset"].iloc[0]))
+        return bars.confusion(frame, str(frame["method"].iloc[0]), names)
+    if kind is Kind.slope:
+        return curves.slope(frame, control, metric)
+    simple = {
+        Kind.missing: curves.missing,
+        Kind.sweep: curves.sweep,
+        Kind.labels: curves.labels,
+        Kind.ablation: bars.ablation,
+        Kind.cost: bars.cost,
+        Kind.ranks: bars.critical_difference,
+    }
+    return simple[kind](frame, metric)
+
+
+def rebuilt(
+    method: list[str] | None,
+    dataset: list[str] | None,
+    budget: str | None,
+    seed: int = 0,
+    window: int | None = None,
+) -> Figure:
+    """Original, masked part and reconstruction of a test window."""
+    from harbench.analysis.figures.reconstruction import reconstruction
+    from harbench.running.plan import make_plan
+    from harbench.running.reconstruct import reconstruct
+
+    names, data = method or ["robusthar"], dataset or ["spar"]
+    (run,) = make_plan(names[:1], data[:1], ["clean"], [seed], budget or "quick")
+    found = reconstruct(run, window)
+    return reconstruction(found.original, found.scales, found.rate, found.label)
+
+
+def class_names(dataset: str) -> list[str] | None:
+    """The names of a dataset's classes; None where it is not known here."""
+    from harbench.data import store
+    from harbench.errors import HarbenchError
+
+    try:
+        return list(store.resolve(dataset)[1].info.classes)
+    except HarbenchError:
+        return None

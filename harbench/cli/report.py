@@ -1,0 +1,55 @@
+"""`harbench report`: one page with all that has been run."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harbench.cli.table import Filter, chosen, headline
+
+
+class Page(StrEnum):
+    """What the report is written as."""
+
+    html = "html"
+    pdf = "pdf"
+
+
+def report(
+    out: Annotated[Path, typer.Option(help="File to write.")],
+    control: Annotated[str, typer.Option(help="Compare all with this method.")] = "robusthar",
+    form: Annotated[Page | None, typer.Option("--format", help="By the file's ending.")] = None,
+    dataset: Filter = None,
+    method: Filter = None,
+    protocol: Filter = None,
+    budget: Filter = None,
+    results: Annotated[
+        Path | None, typer.Option(help="Folder of records; $HARBENCH_RESULTS or ./results.")
+    ] = None,
+) -> None:
+    """Write one self-contained page: tables, figures, footnotes, cost, provenance."""
+    from harbench import registry
+    from harbench.analysis.pairs import Condition
+    from harbench.analysis.report import page, pdf, sections
+    from harbench.data.paths import writing
+
+    frame = chosen(results, dataset=dataset, method=method, protocol=protocol, budget=budget)
+    known = set(registry.protocol_names())
+    headlines = {}
+    for name, part in frame.groupby("protocol"):
+        if name in known:
+            headlines[str(name)] = headline(registry.protocol(str(name)))
+        else:
+            # A protocol of someone's own, whose file is not at hand: its hardest condition.
+            last = part.sort_values(["rate", "scale"], kind="stable").iloc[-1]
+            headlines[str(name)] = Condition(str(name), str(last["scale"]), float(last["rate"]))
+    title = f"harbench: {frame['path'].nunique()} records"
+    parts = list(sections(frame, headlines, control))
+    wanted = form or (Page.pdf if out.suffix == ".pdf" else Page.html)
+    data = pdf(title, parts) if wanted is Page.pdf else page(title, parts).encode()
+    with writing(out) as temporary:
+        temporary.write_bytes(data)
+    typer.echo(f"Wrote {out}")

@@ -1,0 +1,105 @@
+"""From runs to statements: table, compare, figure, reproduce, report, calibrate."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from end_to_end.commands import DATASET, Cli
+
+SMOKE = ("--dataset", DATASET, "--budget", "smoke", "--seeds", "0-2")
+
+
+@pytest.fixture
+def ran(cli: Cli) -> Cli:
+    """The command line, after a small grid has been run."""
+    methods = ("--method", "cnn", "--method", "random_forest", "--set", "lr=0.002")
+    done = cli("run", *methods[:2], "--protocol", "missing-10", *SMOKE)
+    assert done.code == 0
+    assert cli("run", *methods[2:4], "--protocol", "missing-10", *SMOKE).code == 0
+    return cli
+
+
+def test_from_records_to_statements(ran: Cli, tmp_path: Path) -> None:
+    shown = ran("table", "--protocol", "missing-10", "--control", "cnn")
+    assert shown.code == 0 and "Holm" not in shown.out.split("\n")[0] and "cnn" in shown.out
+    assert "random_forest" in shown.out and "Nadeau-Bengio" in " ".join(shown.out.split())
+    sensor = ran("table", "--protocol", "missing-10", "--scale", "sensor", "--format", "csv")
+    assert "missing-10,sensor,0.1" in sensor.out
+    out = tmp_path / "t.tex"
+    assert ran("table", "--protocol", "missing-10", "--format", "latex", "--out", out).code == 0
+    assert out.read_text().startswith("\\begin{tabular}")
+    compared = ran("compare", "cnn", "random_forest")
+    assert compared.code == 0 and "all together" in compared.out
+    for kind in ("missing", "cost", "ranks", "confusion"):
+        extra = ("--method", "cnn") if kind == "confusion" else ()
+        drawn = ran("figure", kind, "--out", tmp_path / f"{kind}.png", *extra)
+        # Two methods are too few for ranks, and that is said.
+        assert drawn.code == (2 if kind == "ranks" else 0), drawn.err
+        assert (tmp_path / f"{kind}.png").exists() == (kind != "ranks")
+    page = tmp_path / "report.html"
+    assert ran("report", "--out", page, "--control", "cnn").code == 0
+    assert "random_forest" in page.read_text()
+    folder = tmp_path / "results" / DATASET / "missing-10" / "smoke"
+    two = ran("compare", folder / "cnn", folder / "random_forest")
+    assert two.code == 0 and "all together" in two.out
+
+
+def test_the_paper_beside_what_is_there(ran: Cli, tmp_path: Path) -> None:
+    found = ran(
+        *("reproduce", "table3", "--dataset", DATASET, "--dataset", "opportunity", "--no-run"),
+        *("--budget", "smoke", "--method", "cnn", "--seeds", "0-2"),
+    )
+    assert found.code == 0 and "cnn" in found.out and "opportunity" in found.out
+    sizes = ran("reproduce", "table1", "--dataset", DATASET)
+    assert sizes.code == 0 and "8,165" in sizes.out
+    drawn = ran(
+        *("reproduce", "fig5", "--dataset", DATASET, "--budget", "smoke", "--out", tmp_path / "f"),
+    )
+    assert drawn.code == 0 and len(list((tmp_path / "f").glob("fig5-*.pdf"))) == 1
+    ran_anew = ran(
+        *("reproduce", "fig4a", "--dataset", DATASET, "--budget", "smoke", "--seeds", "0"),
+        *("--out", tmp_path / "f"),
+    )
+    assert ran_anew.code == 0 and len(list((tmp_path / "f").glob("fig4a-*.pdf"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("table", "--protocol", "clean", "--metric", "acc"), "Unknown metric 'acc'"),
+        (("table", "--protocol", "clean"), "There are no records of clean"),
+        (("table", "--protocol", "missing-10", "--test", "nbt"), "Did you mean 'nb-t'"),
+        (("table", "--protocol", "missing-10", "--scale", "sensr"), "Did you mean 'sensor'"),
+        (("table", "--protocol", "missing-10", "--control", "cn"), "Did you mean 'cnn'"),
+        (("compare", "cnn", "robusthar"), "Unknown method in the records"),
+        (("figure", "ablation", "--out", "a.png"), "run the protocol ablation"),
+        (("figure", "cost", "--out", "a.gif"), "ends in"),
+        (("table", "--protocol", "missing-10", "--budget", "paper"), "Unknown budget in"),
+    ],
+)
+def test_mistakes(ran: Cli, arguments: tuple[str, ...], message: str) -> None:
+    answer = ran(*arguments)
+    assert answer.code == 2 and message in answer.err and "Traceback" not in answer.err
+
+
+def test_calibration_is_a_command(cli: Cli) -> None:
+    answer = cli("calibrate", "--repetitions", "20")
+    assert answer.code == 0 and "nb-t-pooled" in answer.out and "20 repetitions" in answer.out
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no TeX engine (pdflatex)")
+def test_latex_compiles(ran: Cli, tmp_path: Path) -> None:
+    ran("table", "--protocol", "missing-10", "--control", "cnn", "--format", "latex",
+        "--out", tmp_path / "table.tex")  # fmt: skip
+    (tmp_path / "paper.tex").write_text(
+        "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\n"
+        "\\input{table.tex}\\end{document}\n"
+    )
+    call = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
+    done = subprocess.run(call, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert (tmp_path / "paper.pdf").stat().st_size > 1000

@@ -1,0 +1,158 @@
+"""Every figure of made-up records, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from unit.frames import CLEAN, MIXED, records
+
+from harbench.analysis.figures import bars, curves
+from harbench.analysis.figures.reconstruction import reconstruction
+from harbench.analysis.figures.style import save
+from harbench.analysis.pairs import Condition
+from harbench.analysis.published import beside, published
+from harbench.analysis.report import page, pdf, sections
+from harbench.errors import HarbenchError
+
+RATES = tuple(Condition(f"missing-{r}", "mixed", r / 100) for r in (5, 10, 15))
+SCORES = {
+    "robusthar": [95.0, 96.0, 94.0, 95.5, 96.5],
+    "cnn": [96.0, 96.5, 95.5, 96.0, 97.0],
+    "hydra": [93.0, 93.5, 92.5, 95.0, 94.0],
+}
+
+
+def grid() -> pd.DataFrame:
+    frame = records(SCORES, datasets=("x", "y"), conditions=(CLEAN, *RATES))
+    frame["accuracy"] -= frame["rate"] / 4 + 0.001 * (frame["method"] == "cnn") * frame["seed"]
+    made = {"parameters": 1000, "train_seconds": 12.0, "windows_per_second": 9e3, "device": "cpu"}
+    made |= {"peak_memory": 2**30, "commit": "abc", "dirty": False, "harbench": "0", "packages": ""}
+    frame = frame.assign(**made, platform="here", label_fraction=0.15)
+    frame["path"] = [f"{m}/{d}/{p}/{s}" for m, d, p, s in
+                     frame[["method", "dataset", "protocol", "seed"]].to_numpy()]  # fmt: skip
+    return frame
+
+
+def sweep(*variants: str) -> pd.DataFrame:
+    frame = records({name: [90.0, 91.0, 92.0] for name in variants}, conditions=(CLEAN, MIXED))
+    return frame.assign(variant=frame["method"], method="robusthar")
+
+
+def labelled() -> pd.DataFrame:
+    frame = grid()
+    return pd.concat([frame, frame.assign(label_fraction=1.0, protocol="full-labels")])
+
+
+DRAWN: dict[str, Callable[[], Figure]] = {
+    "missing": lambda: curves.missing(grid()),
+    "slope": lambda: curves.slope(grid(), "robusthar"),
+    "sweep": lambda: curves.sweep(sweep("lambda 0.1", "lambda 0.5")),
+    "labels": lambda: curves.labels(labelled()),
+    "ablation": lambda: bars.ablation(sweep("full", "w/o MSTM")),
+    "cost": lambda: bars.cost(grid()),
+    "ranks": lambda: bars.critical_difference(grid()),
+}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_a_figure_names_its_axes_and_repeats(name: str, tmp_path: Path) -> None:
+    for copy in ("a", "b"):
+        figure = DRAWN[name]()
+        save(figure, tmp_path / f"{copy}.pdf")
+    if name != "ranks":
+        assert all(axes.get_xlabel() or name == "ablation" for axes in figure.axes)
+    assert (tmp_path / "a.pdf").read_bytes() == (tmp_path / "b.pdf").read_bytes()
+
+
+def test_lines_hold_the_means() -> None:
+    (axes,) = curves.missing(grid()).axes
+    lines = {str(line.get_label()): line for line in axes.lines}
+    assert list(lines["hydra"].get_xdata()) == [0, 5, 10, 15]
+    wanted = np.mean(SCORES["hydra"]) - np.array([0, 5, 10, 15]) / 4
+    np.testing.assert_allclose(np.asarray(lines["hydra"].get_ydata(), dtype=float), wanted)
+
+
+def test_methods_differ_in_more_than_colour() -> None:
+    (axes,) = curves.missing(grid()).axes
+    shown = {(line.get_marker(), str(line.get_linestyle())) for line in axes.lines}
+    assert len(shown) == len(SCORES)
+
+
+def test_a_confusion_matrix_sums_seeds() -> None:
+    frame = records({"cnn": [90.0, 92.0]})
+    frame["confusion"] = [[[3, 1], [0, 4]], [[4, 0], [2, 2]]]
+    axes = bars.confusion(frame, "cnn", ["sit", "walk"]).axes[0]
+    shown = [text.get_text() for text in axes.texts]
+    assert shown == ["88", "12", "25", "75"]
+    with pytest.raises(HarbenchError, match="one method and one dataset"):
+        bars.confusion(frame, "hydra")
+
+
+def test_reconstruction_shades_what_was_masked() -> None:
+    original = np.random.default_rng(0).normal(size=(50, 2, 3))
+    mask = np.zeros(original.shape, dtype=bool)
+    mask[10:20] = True
+    figure = reconstruction(original, {"segment": (mask, original + 0.5 * mask)}, 25.0, "walking")
+    (axes,) = figure.axes
+    assert "mean error 0.50" in axes.get_title()
+    shown = np.asarray(axes.lines[1].get_ydata(), dtype=float)
+    assert np.isfinite(shown).tolist() == mask[:, 0, 0].tolist()
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (lambda: curves.missing(records(SCORES)), "No record has missing data"),
+        (lambda: curves.sweep(grid()), "run the protocol balance"),
+        (lambda: bars.ablation(grid()), "run the protocol ablation"),
+        (lambda: curves.labels(grid()), "same labelled share"),
+        (lambda: bars.critical_difference(records(SCORES)), "at least 10 complete blocks"),
+        (lambda: save(Figure(), Path("a.gif")), "ends in .pdf, .png, .svg"),
+    ],
+)
+def test_what_cannot_be_drawn_is_said(draw: Callable[[], object], message: str) -> None:
+    with pytest.raises(HarbenchError, match=message):
+        draw()
+
+
+def test_a_report_holds_everything_in_one_page() -> None:
+    frame = pd.concat([grid(), sweep("full", "w/o MSTM").assign(
+        protocol="ablation", budget="paper",
+        **{key: grid()[key].iloc[0] for key in ("parameters", "train_seconds", "device", "commit",
+           "windows_per_second", "peak_memory", "dirty", "harbench", "packages", "platform")},
+        path="ablation")], ignore_index=True)  # fmt: skip
+    headlines = {c.protocol: c for c in (CLEAN, *RATES)}
+    headlines["ablation"] = Condition("ablation", "clean", 0.0)
+    parts = list(sections(frame, headlines, "robusthar"))
+    text = page("everything", parts)
+    for words in ("Budget quick: accuracy", "Budget paper: ablation", "w/o MSTM", "Provenance"):
+        assert words in text
+    assert text.count("data:image/png;base64,") == 4 and "http" not in text
+    assert pdf("everything", parts).startswith(b"%PDF")
+
+
+def test_published_numbers_are_the_paper_s() -> None:
+    assert [len(published(item)) for item in ("table1", "table2", "table3")] == [12, 54, 81]
+    row = published("table3").query(
+        "method == 'robusthar' and dataset == 'realworld' and protocol == 'missing-10'"
+    )
+    assert row["value"].tolist() == [94.04]
+
+
+def test_ours_beside_the_paper_s() -> None:
+    scores = {"robusthar": [93.0, 94.0, 94.5], "cnn": [96.0, 96.5, 97.0]}
+    table = beside("table2", records(scores, datasets=("opportunity",)))
+    keys = ["dataset", "method", "quantity"]
+    row = table.set_index(keys).loc[("opportunity", "robusthar", "accuracy")]
+    assert row["published"] == 93.72 and row["inside"] == "yes" and row["n"] == 3
+    assert row["difference"] == pytest.approx(93.8333 - 93.72, abs=1e-3)
+    own = table.set_index(keys).loc[("opportunity", "cnn", "accuracy")]
+    assert np.isnan(own["published"]) and own["inside"] == ""
+    absent = table.set_index(keys).loc[("realworld", "timesnet", "f1")]
+    assert absent["published"] == 91.77 and np.isnan(absent["ours"])
+    assert len(beside("table2", pd.DataFrame())) == 54
