@@ -301,7 +301,7 @@ class RobustHAR(Method):
 
     def reconstruct(self, network: RobustHARNet, batch: Batch) -> dict[str, tuple[Tensor, Tensor]]:
         """Masked and rebuilt as in pre-training (Fig. 5), sensors in the dataset's order."""
-        x, found = network.arrange(batch.x), {}
+        x, found = network.arrange(batch.x), dict[str, tuple[Tensor, Tensor]]()
         place = (slice(None), slice(network.steps), network.order.argsort())
         for index, scale in enumerate(self.config.scales):
             mask = draw_mask(scale, x.shape, network.patch, self.config, batch.generator)

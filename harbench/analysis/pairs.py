@@ -73,12 +73,12 @@ def pairs(frame: pd.DataFrame, a: str, b: str, metric: str) -> Pairs:
     scores = {name: _scores(frame, name, metric) for name in (a, b)}
     differences, ratios, datasets, dropped = [], [], [], 0
     for dataset in sorted(set(scores[a].index.unique(0)) | set(scores[b].index.unique(0))):
-        parts = [s.xs(dataset) for s in scores.values() if dataset in s.index.unique(0)]
+        parts = [s.loc[dataset] for s in scores.values() if dataset in s.index.unique(0)]
         blocks = set().union(*(part.index for part in parts))
         if len(parts) < 2:
             dropped += len(blocks)
             continue
-        joined = (100 * (parts[0] - parts[1])).dropna(axis=1, how="all").dropna()
+        joined = (100 * parts[0]).sub(100 * parts[1]).dropna(axis=1, how="all").dropna()
         dropped += len(blocks) - len(joined)
         if len(joined):
             differences.append(joined.mean(axis=1).to_numpy())

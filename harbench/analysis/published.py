@@ -52,7 +52,7 @@ def _ours(frame: pd.DataFrame, quantities: list[str]) -> list[tuple[object, ...]
     data = data[data["scale"].isin(("clean", "mixed"))]
     # A missing-R protocol tests clean windows, too; its own number is the mixed one.
     data = data[(data["protocol"] == "clean") | (data["scale"] == "mixed")]
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for (dataset, protocol, method), part in data.groupby(["dataset", "protocol", "name"]):
         for quantity in quantities:
             scores = 100 * part[METRIC[quantity]].to_numpy()

@@ -18,7 +18,7 @@ from harbench.analysis.figures import bars, curves
 from harbench.analysis.figures.style import DPI
 from harbench.analysis.pairs import Condition, named
 from harbench.analysis.render import Style, headers, texts, web
-from harbench.analysis.table import PaperTable, Rules, paper_table
+from harbench.analysis.table import METRICS, PaperTable, Rules, paper_table
 from harbench.errors import HarbenchError
 
 PAGE = (11.7, 8.3)
@@ -72,7 +72,7 @@ def _plain(
     for metric in ("accuracy", "f1_macro"):
         rules = Rules(metric=metric, control=chosen)
         table = paper_table(frame, conditions, rules)
-        yield Section(f"Budget {budget}: {metric}", table)
+        yield Section(f"Budget {budget}: {METRICS[metric]}", table)
     pictures: dict[str, Callable[[pd.DataFrame], Figure]] = {
         "scores against missing rate": curves.missing,
         "scores against training time": bars.cost,

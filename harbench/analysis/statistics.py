@@ -74,7 +74,7 @@ def corrected_t(differences: Differences, ratios: Sequence[float], name: str) ->
         p = 1.0 if effect == 0 else 0.0
         return Result(name, effect, effect, effect, p, n)
     freedom = variance**2 / sum(
-        v**2 / (len(d) - 1) for v, d in zip(parts, differences, strict=True)
+        float(v) ** 2 / (len(d) - 1) for v, d in zip(parts, differences, strict=True)
     )
     error = math.sqrt(variance)
     margin = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom)) * error
@@ -106,7 +106,7 @@ def sign_flip(differences: Differences, ratios: Sequence[float]) -> Result:  # n
 def _signs(n: int) -> np.ndarray:
     """Every pattern of signs (2^n, n), or a fixed random sample of them where n is large."""
     if n <= EXACT_BLOCKS:
-        return 1 - 2 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
+        return np.asarray(1 - 2 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1))
     return np.asarray(np.random.default_rng(0).choice([-1, 1], size=(RESAMPLES, n)))
 
 

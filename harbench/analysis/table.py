@@ -200,9 +200,9 @@ def footnotes(table: PaperTable, frame: pd.DataFrame) -> list[str]:
     cells = [cell for row in table.rows.values() for cell in row if cell]
     counts = sorted({cell.n for cell in cells})
     seeds = f"{counts[0]} seeds" if len(counts) == 1 else "the seeds given in brackets"
-    budget = frame["budget"].iloc[0]
+    budget, metric = frame["budget"].iloc[0], METRICS[rules.metric]
     notes = [
-        f"{METRICS[rules.metric].capitalize()} in %, mean ± standard deviation over {seeds}; each "
+        f"{metric[0].upper()}{metric[1:]} in %, mean ± standard deviation over {seeds}; each "
         f"seed redraws split, labels and weights. Budget {budget}. Bold: best; underlined: second."
     ]
     if rules.control:

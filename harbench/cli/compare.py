@@ -32,6 +32,7 @@ def compare(
     ] = None,
 ) -> None:
     """Differences a - b per condition, with interval and verdict; seeds are paired."""
+    import pandas as pd
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -43,13 +44,25 @@ def compare(
 
     if metric not in METRICS:
         raise unknown("metric", metric, METRICS)
-    filters = {"dataset": dataset, "protocol": protocol, "budget": budget}
     if Path(a).is_dir() and Path(b).is_dir():
-        frame = _folders(a, b, method, filters)
+        parts = []
+        for folder in (a, b):
+            part = chosen(
+                Path(folder), dataset=dataset, method=method, protocol=protocol, budget=budget
+            )
+            parts.append(_one_method(part, folder))
+        frame = pd.concat(parts, ignore_index=True)
     else:
-        frame = chosen(results, **filters)
+        frame = chosen(results, dataset=dataset, protocol=protocol, budget=budget)
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for title in ("where", "n", f"{METRICS[metric]} a - b", f"P(|a - b| < {ROPE})", "verdict"):
+    for title in (
+        "where",
+        "n",
+        f"{METRICS[metric]} a - b",
+        f"P(|a - b| < {ROPE})",
+        "P(a > b)",
+        "verdict",
+    ):
         table.add_column(title, justify="left" if title in ("where", "verdict") else "right")
     for row in differences(frame, a, b, metric, test):
         table.add_row(
@@ -57,6 +70,7 @@ def compare(
             str(row.result.n),
             f"{row.result.effect:+.2f}",
             f"{row.posterior.equivalent:.2f}",
+            f"{row.improvement:.2f}",
             escape(verdict(row, a, b, alpha)),
         )
     console = Console(highlight=False)
@@ -64,25 +78,17 @@ def compare(
     console.print(table)
     console.print(
         f"Two-sided {test}, Holm-adjusted over the conditions (not 'all together', which averages "
-        "conditions inside a seed); 95 % intervals, not adjusted. P: posterior probability of "
-        "practical equivalence, Bayesian correlated t-test.",
+        "conditions inside a seed); 95 % intervals, not adjusted. P(|a - b| < ...): of practical "
+        "equivalence, Bayesian correlated t-test; P(a > b): share of seed pairs in which a is ahead.",
         style="dim",
     )
 
 
-def _folders(
-    a: str, b: str, method: str | None, filters: dict[str, list[str] | str | None]
-) -> pd.DataFrame:
-    """The records of one method in two folders, as two methods named by their folders."""
-    import pandas as pd
-
+def _one_method(frame: pd.DataFrame, folder: str) -> pd.DataFrame:
+    """The records of a folder as a method that is named by it."""
     from harbench.errors import HarbenchError
 
-    parts = []
-    for folder in (a, b):
-        frame = chosen(Path(folder), **filters, method=method)
-        if frame["method"].nunique() > 1:
-            names = ", ".join(sorted(frame["method"].unique()))
-            raise HarbenchError(f"{folder} holds several methods ({names}): choose one, --method.")
-        parts.append(frame.assign(method=folder, variant=""))
-    return pd.concat(parts, ignore_index=True)
+    if frame["method"].nunique() > 1:
+        names = ", ".join(sorted(frame["method"].unique()))
+        raise HarbenchError(f"{folder} holds several methods ({names}): choose one, --method.")
+    return frame.assign(method=folder, variant="")

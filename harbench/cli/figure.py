@@ -88,7 +88,7 @@ def draw(
 
     frame = chosen(
         results,
-        kind is Kind.confusion,
+        confusion=kind is Kind.confusion,
         method=method,
         dataset=dataset,
         protocol=protocol,

@@ -97,7 +97,13 @@ def table(
 
 
 def chosen(
-    folder: Path | None, confusion: bool = False, **wanted: Sequence[str] | str | None
+    folder: Path | None,
+    *,
+    dataset: Sequence[str] | str | None = None,
+    method: Sequence[str] | str | None = None,
+    protocol: Sequence[str] | str | None = None,
+    budget: Sequence[str] | str | None = None,
+    confusion: bool = False,
 ) -> pd.DataFrame:
     """The records of a results folder as a frame, filtered; an unknown name is an error."""
     from harbench.errors import HarbenchError, unknown
@@ -105,6 +111,7 @@ def chosen(
 
     store = ResultStore(folder or default_results())
     table = frame(store.records(), confusion)
+    wanted = {"dataset": dataset, "method": method, "protocol": protocol, "budget": budget}
     for column, given in wanted.items():
         names = [given] if isinstance(given, str) else given
         if not names or table.empty:

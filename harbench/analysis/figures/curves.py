@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -117,7 +118,7 @@ def _line(
         points.append((unit * float(str(value)), np.mean([g.mean() for g in groups]), low, high))
     x, mean, low, high = np.array(points).T
     axes.plot(x, mean, label=name, markersize=3, linewidth=1, **look)  # type: ignore[arg-type]
-    axes.fill_between(x, low, high, color=look["color"], alpha=0.15, linewidth=0)  # type: ignore[arg-type]
+    axes.fill_between(x, low, high, color=look["color"], alpha=0.15, linewidth=0)
 
 
 def _tested(scale: str, rate: float) -> str:
@@ -126,11 +127,11 @@ def _tested(scale: str, rate: float) -> str:
 
 def _legend(figure: Figure) -> None:
     """One legend below all panels, each name once."""
-    found = {}
+    found: dict[str, Artist] = {}
     for axes in figure.axes:
         handles, names = axes.get_legend_handles_labels()
-        found |= dict(zip(names, handles, strict=True))
+        found |= {str(name): handle for name, handle in zip(names, handles, strict=True)}
     if len(found) > 1:
         figure.legend(
-            found.values(), found.keys(), loc="outside lower center", ncols=3, frameon=False
+            list(found.values()), list(found), loc="outside lower center", ncols=3, frameon=False
         )

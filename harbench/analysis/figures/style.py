@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import seaborn as sns
@@ -16,7 +17,7 @@ SUFFIXES = (".pdf", ".png", ".svg")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
 DASHES = ((1, 0), (4, 1.5), (1, 1), (3, 1, 1, 1), (5, 2, 1, 2), (2, 2))
 DPI = 200
-THEME = {
+THEME: dict[Any, Any] = {
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.labelsize": 8,
