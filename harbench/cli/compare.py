@@ -79,7 +79,7 @@ def compare(
     console.print(
         f"Two-sided {test}, Holm-adjusted over the conditions (not 'all together', which averages "
         "conditions inside a seed); 95 % intervals, not adjusted. P(|a - b| < ...): of practical "
-        "equivalence, Bayesian correlated t-test; P(a > b): share of seed pairs in which a is ahead.",
+        "equivalence, Bayesian correlated t-test; P(a > b): share of seed pairs with a ahead.",
         style="dim",
     )
 
