@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import re
-import zipfile
-import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from harbench.data.archive import open_source
 from harbench.dataset import (
     Dataset,
     DatasetInfo,
@@ -100,10 +98,10 @@ class Dsads(Dataset):
     def recordings(self, source: Path | None) -> Iterator[Recording]:
         """Yield one recording per (activity, subject), sorted by name."""
         assert source is not None, "dsads is not embedded: the engine always gives a source"
-        with _open(source) as (names, read):
-            takes = _group(names, source)
+        with open_source(source, "s??.txt", MAX_FILE_BYTES) as members:
+            takes = _group(members.names, source)
             for (activity, subject), segments in sorted(takes.items()):
-                yield _recording(source, read, activity, subject, segments)
+                yield _recording(source, members.read, activity, subject, segments)
 
 
 def _recording(
@@ -119,33 +117,6 @@ def _recording(
         values=values.reshape(len(values), 5, 9),
         labels=np.full(len(values), activity - 1, dtype=np.int64),
     )
-
-
-@contextmanager
-def _open(source: Path) -> Iterator[tuple[list[str], Read]]:
-    """The file names below `source` (zip or folder), and a function that reads one of them."""
-    if source.is_dir():
-        names = [path.relative_to(source).as_posix() for path in source.rglob("s??.txt")]
-        yield names, lambda name: (source / name).read_bytes()
-        return
-    try:
-        with zipfile.ZipFile(source) as archive:
-            yield archive.namelist(), lambda name: _read_member(source, archive, name)
-    except zipfile.BadZipFile as error:
-        raise HarbenchError(
-            f"{source} is not a complete zip file ({error}). Download it again, or give the "
-            "unpacked folder with --from."
-        ) from error
-
-
-def _read_member(source: Path, archive: zipfile.ZipFile, name: str) -> bytes:
-    size = archive.getinfo(name).file_size
-    if size > MAX_FILE_BYTES:
-        raise HarbenchError(f"{source}: {name} is {size} bytes long; a segment has about 48,000.")
-    try:
-        return archive.read(name)
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError) as error:
-        raise HarbenchError(f"{source}: {name} cannot be read ({error}).") from error
 
 
 def _group(names: list[str], source: Path) -> dict[tuple[int, int], dict[int, str]]:

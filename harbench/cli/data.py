@@ -41,10 +41,13 @@ def prepare(
     """Read the raw data, cut it into windows and store them in the cache."""
     import time
 
+    from rich.console import Console
+
     from harbench.data import store
 
-    begun = time.perf_counter()
-    dataset = store.prepare(name, source)
+    begun, console = time.perf_counter(), Console(stderr=True)
+    with console.status("reading", spinner="line") as status:
+        dataset = store.prepare(name, source, lambda recording: status.update(f"read {recording}"))
     seconds = time.perf_counter() - begun
     typer.echo(
         f"{dataset.spec}: {len(dataset)} windows of {dataset.shape} in {seconds:.1f} s, "

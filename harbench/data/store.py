@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -58,23 +58,30 @@ def is_prepared(canonical: str) -> bool:
         return bool(json.loads((folder / "dataset.json").read_text())["format"] == FORMAT)
 
 
-def prepare(spec: str, source: Path | None = None) -> HARDataset:
+def prepare(
+    spec: str, source: Path | None = None, report: Callable[[str], None] = lambda _: None
+) -> HARDataset:
     """Read the raw data, cut it into windows and store them; replaces an older copy.
 
-    source: zip or folder; by default what `harbench.data.fetch.locate` finds. Nothing is left
-    behind if reading fails.
+    source: zip or folder; by default what `harbench.data.fetch.locate` finds. report(name) is
+    called for every recording that has been read. Nothing is left behind if reading fails.
     """
     canonical, dataset = resolve(spec)
     with locked(_lock_file(canonical)):
-        return _prepare(canonical, dataset, source)
+        return _prepare(canonical, dataset, source, report)
 
 
-def _prepare(canonical: str, dataset: Dataset, source: Path | None) -> HARDataset:
+def _prepare(
+    canonical: str,
+    dataset: Dataset,
+    source: Path | None,
+    report: Callable[[str], None] = lambda _: None,
+) -> HARDataset:
     if not dataset.embedded:
         source = fetch.locate(dataset, source)
     folder = _folder(canonical)
     with writing_folder(folder) as temporary:
-        index = write(dataset.recordings(source), dataset, temporary)
+        index = write(_told(dataset.recordings(source), report), dataset, temporary)
         index["source"] = source.name if source else "embedded"
         (temporary / "dataset.json").write_text(json.dumps(index, indent=1))
         _open(temporary, canonical).check()
@@ -141,6 +148,12 @@ def write(recordings: Iterable[Recording], dataset: Dataset, folder: Path) -> di
         "info": info_to_json(info),
         "recordings": names,
     }
+
+
+def _told(recordings: Iterable[Recording], report: Callable[[str], None]) -> Iterator[Recording]:
+    for recording in recordings:
+        report(recording.name)
+        yield recording
 
 
 def _readable(recordings: Iterable[Recording]) -> Iterator[Recording]:
