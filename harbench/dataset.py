@@ -82,8 +82,8 @@ class Recording:
 class Dataset(ABC):
     """One file in datasets/: where the raw data is and how its recordings are read.
 
-    Subclasses set `name` (equal to the file's name), `Options` and `embedded` (True where no
-    raw file is needed), and implement `info` and `recordings`.
+    Subclasses set `name` (the file's name, hyphens for underscores), `Options` and `embedded`
+    (True where no raw file is needed), and implement `info` and `recordings`.
     """
 
     name: ClassVar[str]

@@ -26,8 +26,10 @@ from harbench.protocol import Protocol, read_protocol
 def _modules(group: str) -> dict[str, str]:
     """Name -> module path of everything in harbench.<group> and its entry points."""
     package = importlib.import_module(f"harbench.{group}")
+    # Names of datasets are written with hyphens, which no module can have.
+    hyphen = "-" if group == "datasets" else "_"
     found = {
-        module.name: f"harbench.{group}.{module.name}"
+        module.name.replace("_", hyphen): f"harbench.{group}.{module.name}"
         for module in pkgutil.iter_modules(package.__path__)
     }
     for point in entry_points(group=f"harbench.{group}"):
