@@ -100,6 +100,7 @@ class CzuMhad(Dataset):
     name = "czu-mhad"
     Options = CzuMhadOptions
     options: CzuMhadOptions
+    obtain = "Its authors offer the folder sensors_mat on their GitHub page, by way of Baidu."
 
     @property
     def info(self) -> DatasetInfo:

@@ -83,13 +83,16 @@ class Dataset(ABC):
     """One file in datasets/: where the raw data is and how its recordings are read.
 
     Subclasses set `name` (the file's name, hyphens for underscores), `Options` and `embedded`
-    (True where no raw file is needed), and implement `info` and `recordings`.
+    (True where no raw file is needed), and implement `info` and `recordings`. archive: the official
+    file's name, looked for in $HARBENCH_DATA. obtain: where the raw data is to be had where there
+    is no stable address.
     """
 
     name: ClassVar[str]
     Options: ClassVar[type[WindowOptions]] = WindowOptions
     embedded: ClassVar[bool] = False
     archive: ClassVar[str] = ""
+    obtain: ClassVar[str] = ""
 
     def __init__(self, options: WindowOptions) -> None:
         self.options = options

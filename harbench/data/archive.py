@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import io
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -18,10 +19,11 @@ from harbench.errors import HarbenchError
 class Members:
     """The files of one source by name, forward slashes between folders.
 
-    largest: bytes that a file may have; a larger one is refused before it is read.
+    source: the zip or folder; a text that says where it lies for a zip inside a zip. largest:
+    bytes that a file may have; a larger one is refused before it is read.
     """
 
-    source: Path
+    source: Path | str
     names: list[str]
     largest: int
     archive: zipfile.ZipFile | None
@@ -30,8 +32,9 @@ class Members:
     def open(self, name: str) -> Iterator[IO[bytes]]:
         """A stream of one file; what is wrong with it is said with its name."""
         if self.archive is None:
-            with (self.source / name).open("rb") as file:
-                self._check(name, (self.source / name).stat().st_size)
+            path = Path(self.source) / name
+            self._check(name, path.stat().st_size)
+            with path.open("rb") as file:
                 yield file
             return
         self._check(name, self.archive.getinfo(name).file_size)
@@ -61,13 +64,30 @@ def open_source(source: Path, pattern: str, largest: int) -> Iterator[Members]:
         found = sorted(p.relative_to(source).as_posix() for p in source.rglob(pattern))
         yield Members(source, found, largest, None)
         return
+    with _open_zip(source, source, pattern, largest) as members:
+        yield members
+
+
+@contextmanager
+def open_inner(members: Members, name: str, pattern: str) -> Iterator[Members]:
+    """The files of a zip that is itself a member; it is read into memory, never unpacked."""
+    content = io.BytesIO(members.read(name))
+    with _open_zip(content, f"{members.source}: {name}", pattern, members.largest) as inner:
+        yield inner
+
+
+@contextmanager
+def _open_zip(
+    file: Path | IO[bytes], source: Path | str, pattern: str, largest: int
+) -> Iterator[Members]:
     try:
-        with zipfile.ZipFile(source) as archive:
-            names = archive.namelist()
-            found = sorted(n for n in names if fnmatch.fnmatchcase(n.rpartition("/")[2], pattern))
-            yield Members(source, found, largest, archive)
+        archive = zipfile.ZipFile(file)
     except zipfile.BadZipFile as error:
         raise HarbenchError(
             f"{source} is not a complete zip file ({error}). Download it again, or give the "
             "unpacked folder with --from."
         ) from error
+    with archive:
+        names = archive.namelist()
+        found = sorted(n for n in names if fnmatch.fnmatchcase(n.rpartition("/")[2], pattern))
+        yield Members(source, found, largest, archive)

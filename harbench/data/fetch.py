@@ -31,7 +31,11 @@ def download(dataset: Dataset) -> Path:
         raise HarbenchError(f"Dataset {dataset.name!r} needs no download.")
     url = dataset.info.url
     if not url:
-        raise HarbenchError(f"Dataset {dataset.name!r} has no official address to fetch from.")
+        raise HarbenchError(
+            f"Dataset {dataset.name!r} has no official address to fetch from. {dataset.obtain} "
+            f"Then use `harbench data prepare {dataset.name} --from PATH`, or put it into "
+            f"$HARBENCH_DATA as {dataset.name} (a folder) or {dataset.name}.zip."
+        )
     target = cache_dir() / "downloads" / Path(unquote(urlparse(url).path)).name
     note = target.with_name(target.name + ".sha256")
     if not target.is_file():

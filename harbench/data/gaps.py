@@ -1,4 +1,4 @@
-"""Short gaps in a signal, closed by straight lines; longer ones stay gaps."""
+"""Short gaps in a signal are closed by straight lines; longer ones stay gaps."""
 
 from __future__ import annotations
 
@@ -23,3 +23,23 @@ def close_gaps(time: NDArray[np.float64], values: FloatArray, longest: float) ->
             inside = slice(left + 1, right)
             column[inside] = np.interp(time[inside], time[[left, right]], column[[left, right]])
     return filled
+
+
+def on_grid(
+    time: NDArray[np.float64],
+    values: NDArray[np.float64],
+    grid: NDArray[np.float64],
+    longest: float,
+) -> FloatArray:
+    """Irregular samples on regular times, linear between neighbours.
+
+    time: (S,) seconds, increasing. values: (S, C). grid: (G,) seconds. A grid time outside the
+    samples, or between two that are more than `longest` seconds apart, is NaN.
+    """
+    if len(time) < 2:
+        return np.full((len(grid), values.shape[1]), np.nan, dtype=np.float32)
+    right = np.clip(np.searchsorted(time, grid), 1, len(time) - 1)
+    far = (time[right] - time[right - 1] > longest) & (grid != time[right])
+    lost = far & (grid != time[right - 1]) | (grid < time[0]) | (grid > time[-1])
+    columns = [np.interp(grid, time, column) for column in values.T]
+    return np.where(lost[:, None], np.nan, np.stack(columns, axis=1)).astype(np.float32)
