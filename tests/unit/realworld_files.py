@@ -57,10 +57,11 @@ def inner(kind: str, activity: str, change: Change = plain, number: str = "") ->
 def in_parts(kind: str, activity: str) -> bytes:
     """Three zips in a zip; the first has no number in gyr and mag, and its files have none."""
     first = "_1" if kind == "acc" else ""
-    parts = [(f"{kind}_{activity}{first}_csv.zip", inner(kind, activity))]
-    for n in ("_2", "_3"):
-        parts.append((f"{kind}_{activity}{n}_csv.zip", inner(kind, activity, number=n)))
-    return pack(parts)
+    names = (first, ""), ("_2", "_2"), ("_3", "_3")
+    return pack(
+        (f"{kind}_{activity}{outer}_csv.zip", inner(kind, activity, number=number))
+        for outer, number in names
+    )
 
 
 def write(folder: Path, files: dict[tuple[int, str], Callable[[str, str], bytes]]) -> Path:
