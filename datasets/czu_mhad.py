@@ -233,9 +233,9 @@ def _checked(samples: object, members: Members, file: str) -> NDArray[np.float64
         raise HarbenchError(f"{where}: a time stamp is missing or a value is infinite.")
     time = decode_clock(array[:, CLOCK])
     # Stamps that repeat or go back are dropped; the clock is that of a small computer.
-    kept = np.concatenate([[True], np.diff(np.maximum.accumulate(time)) > 0]) if len(time) else []
+    latest = np.maximum.accumulate(time)
     array[:, CLOCK] = time
-    array = array[np.asarray(kept, dtype=bool)]
+    array = array[np.diff(latest, prepend=-np.inf) > 0]
     return array if len(array) > 1 else None
 
 

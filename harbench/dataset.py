@@ -98,6 +98,14 @@ class Dataset(ABC):
         self.options = options
 
     @property
+    def raw_name(self) -> str:
+        """What the raw folder or zip is called in $HARBENCH_DATA."""
+        return self.name
+
+    def open(self, source: Path) -> None:  # noqa: B027
+        """Look at the raw data before `info` is asked for; for facts that lie in the files."""
+
+    @property
     @abstractmethod
     def info(self) -> DatasetInfo:
         """The dataset's facts under these options."""

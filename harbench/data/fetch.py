@@ -19,7 +19,8 @@ def locate(dataset: Dataset, given: Path | None) -> Path:
         return given
     folder = data_dir()
     if folder is not None:
-        for candidate in (f"{dataset.name}.zip", dataset.archive, dataset.name):
+        raw = dataset.raw_name
+        for candidate in (f"{raw}.zip", dataset.archive, raw):
             if candidate and (folder / candidate).exists():
                 return folder / candidate
     return download(dataset)

@@ -79,6 +79,7 @@ def _prepare(
 ) -> HARDataset:
     if not dataset.embedded:
         source = fetch.locate(dataset, source)
+        dataset.open(source)
     folder = _folder(canonical)
     with writing_folder(folder) as temporary:
         index = write(_told(dataset.recordings(source), report), dataset, temporary)

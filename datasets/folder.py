@@ -1,0 +1,242 @@
+"""Your own recordings, without code: CSV or Parquet files and one dataset.toml."""
+
+from __future__ import annotations
+
+import io
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from harbench.data.archive import Members, open_source
+from harbench.data.gaps import close_gaps
+from harbench.dataset import (
+    Dataset,
+    DatasetInfo,
+    IntArray,
+    Recording,
+    Sensor,
+    WindowOptions,
+    register_dataset,
+)
+from harbench.errors import HarbenchError, needs, unknown
+
+LARGEST_FILE = 4_000_000_000
+FACTS = "dataset.toml"
+LABELS = ".labels.csv"
+NOWHERE = "Name your folder: --dataset folder+at=NAME, and put it into $HARBENCH_DATA as NAME."
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class SensorFacts(_Part):
+    """A body-worn device. position: metres from the pelvis: right, forward, up."""
+
+    name: Annotated[str, Field(min_length=1)]
+    position: tuple[float, float, float]
+
+
+class Facts(_Part):
+    """What dataset.toml says. channels: of every sensor; units: as many, or none."""
+
+    title: str
+    rate: Annotated[float, Field(gt=0)]
+    classes: Annotated[tuple[str, ...], Field(min_length=2)]
+    channels: Annotated[tuple[str, ...], Field(min_length=1)]
+    units: tuple[str, ...] = ()
+    licence: str = ""
+    citation: str = ""
+    sensors: Annotated[tuple[SensorFacts, ...], Field(min_length=1)]
+
+
+@dataclass(frozen=True)
+class FolderOptions(WindowOptions):
+    """at: the name of the folder (or .zip) in $HARBENCH_DATA, and of the dataset in results.
+
+    fill_gap: seconds; missing values between present ones that are so near are interpolated.
+    """
+
+    at: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*$")] = ""
+    fill_gap: Annotated[float, Field(ge=0)] = 0.0
+
+
+@register_dataset
+class Folder(Dataset):
+    """<subject>/<recording>.csv (or .parquet) beside dataset.toml; docs/add-a-dataset.md.
+
+    A recording has a column `time` (seconds), a column `<sensor>.<channel>` for each signal
+    (absent columns and empty cells are missing values), and labels: a column `label` with class
+    names, empty for none, or a file <recording>.labels.csv with the columns begin, end (seconds,
+    end not included) and label.
+    """
+
+    name = "folder"
+    Options = FolderOptions
+    options: FolderOptions
+    obtain = NOWHERE
+
+    @property
+    def raw_name(self) -> str:
+        """The folder's own name."""
+        if not self.options.at:
+            raise HarbenchError(NOWHERE)
+        return self.options.at
+
+    def open(self, source: Path) -> None:
+        """Read dataset.toml."""
+        with open_source(source, FACTS, LARGEST_FILE) as members:
+            if len(members.names) != 1:
+                raise HarbenchError(f"{source} holds {len(members.names)} files {FACTS}, not one.")
+            self.facts = _facts(members, members.names[0])
+
+    @property
+    def info(self) -> DatasetInfo:
+        """The facts of dataset.toml; only a title before it was read."""
+        facts = getattr(self, "facts", None)
+        if facts is None:
+            return DatasetInfo("your own recordings, see docs", (), (), (), (), 0.0, "", "")
+        return DatasetInfo(
+            title=facts.title,
+            sensors=tuple(Sensor(s.name, s.position) for s in facts.sensors),
+            channels=facts.channels,
+            units=facts.units or ("",) * len(facts.channels),
+            classes=facts.classes,
+            rate=facts.rate,
+            licence=facts.licence,
+            citation=facts.citation,
+        )
+
+    def recordings(self, source: Path | None) -> Iterator[Recording]:
+        """Yield one recording per file, sorted by name."""
+        assert source is not None, "folder is not embedded: the engine always gives a source"
+        with open_source(source, "*.*", LARGEST_FILE) as members:
+            (root,) = {PurePosixPath(n).parent for n in members.names if n.endswith(FACTS)}
+            found: dict[str, str] = {}
+            for file in members.names:
+                path = PurePosixPath(file)
+                if path.suffix not in (".csv", ".parquet") or file.endswith(LABELS):
+                    continue
+                inside = path.relative_to(root) if path.is_relative_to(root) else path
+                if len(inside.parts) != 2:
+                    raise HarbenchError(
+                        f"{source}: {file}: recordings lie in a folder for each subject, "
+                        "<subject>/<recording>.csv."
+                    )
+                name = inside.with_suffix("").as_posix()
+                if name in found:
+                    raise HarbenchError(f"{source}: {found[name]} and {file} have one name.")
+                found[name] = file
+            if not found:
+                raise HarbenchError(f"{source} holds no <subject>/<recording>.csv.")
+            for name, file in sorted(found.items()):
+                yield self._recording(members, name, file)
+
+    def _recording(self, members: Members, name: str, file: str) -> Recording:
+        table, where = _table(members, file), f"{members.source}: {file}"
+        if "time" not in table:
+            raise HarbenchError(f"{where} has no column `time`.")
+        time = _numbers(table["time"], where)
+        signals = [f"{s.name}.{c}" for s in self.info.sensors for c in self.info.channels]
+        for column in table.columns:
+            if column not in ("time", "label", *signals):
+                raise HarbenchError(f"{where}: {unknown('column', str(column), signals)}")
+        values = np.full((len(table), len(signals)), np.nan, dtype=np.float32)
+        for index, signal in enumerate(signals):
+            if signal in table:
+                values[:, index] = _numbers(table[signal], where)
+        shape = (len(table), len(self.info.sensors), len(self.info.channels))
+        bad = ~np.isfinite(time) | np.concatenate([[False], np.diff(time) <= 0])
+        if bad.any():
+            line = int(np.argmax(bad)) + 2
+            raise HarbenchError(f"{where}, line {line}: time is missing or does not increase.")
+        return Recording(
+            name=name,
+            subject=name.partition("/")[0],
+            time=time,
+            values=close_gaps(time, values.reshape(shape), self.options.fill_gap),
+            labels=self._labels(members, file, table, time),
+        )
+
+    def _labels(
+        self, members: Members, file: str, table: pd.DataFrame, time: NDArray[np.float64]
+    ) -> IntArray:
+        beside = PurePosixPath(file).with_suffix("").as_posix() + LABELS
+        labels = np.full(len(time), -1, dtype=np.int64)
+        if ("label" in table) == (beside in members.names):
+            raise HarbenchError(
+                f"{members.source}: {file} needs either a column `label` or a file "
+                f"{PurePosixPath(beside).name} beside it."
+            )
+        if "label" in table:
+            for line, label in enumerate(table["label"].fillna("").astype(str).str.strip()):
+                if label:
+                    labels[line] = self._class(label, f"{members.source}: {file}, line {line + 2}")
+            return labels
+        spans = _table(members, beside)
+        if list(spans.columns) != ["begin", "end", "label"]:
+            raise HarbenchError(f"{members.source}: {beside}: its columns are not begin,end,label.")
+        begins = _numbers(spans["begin"], f"{members.source}: {beside}")
+        ends = _numbers(spans["end"], f"{members.source}: {beside}")
+        for row, label in enumerate(spans["label"].astype(str).str.strip()):
+            inside = (time >= begins[row]) & (time < ends[row])
+            labels[inside] = self._class(label, f"{members.source}: {beside}, line {row + 2}")
+        return labels
+
+    def _class(self, label: str, where: str) -> int:
+        if label not in self.info.classes:
+            raise HarbenchError(f"{where}: {unknown('class', label, self.info.classes)}")
+        return self.info.classes.index(label)
+
+
+def _facts(members: Members, file: str) -> Facts:
+    where = f"{members.source}: {file}"
+    try:
+        facts = Facts.model_validate(tomllib.loads(members.read(file).decode("utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise HarbenchError(f"{where}: not valid TOML: {error}.") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"])) or "file"
+        raise HarbenchError(f"{where}: {key}: {first['msg']}.") from None
+    names = [sensor.name for sensor in facts.sensors]
+    for what, given in (("sensor", names), ("channel", facts.channels), ("class", facts.classes)):
+        if len(set(given)) != len(given):
+            raise HarbenchError(f"{where}: two entries of {what} have one name.")
+    if facts.units and len(facts.units) != len(facts.channels):
+        raise HarbenchError(f"{where}: units: as many as channels are needed, or none.")
+    return facts
+
+
+def _table(members: Members, file: str) -> pd.DataFrame:
+    where = f"{members.source}: {file}"
+    data = io.BytesIO(members.read(file))
+    try:
+        if file.endswith(".parquet"):
+            needs("pyarrow", "parquet")
+            return pd.read_parquet(data)
+        return pd.read_csv(data, encoding="utf-8-sig", dtype=str, keep_default_na=False)
+    except HarbenchError:
+        raise
+    except Exception as error:  # pandas and pyarrow raise many kinds for a broken file
+        raise HarbenchError(f"{where} cannot be read ({str(error).splitlines()[0]}).") from error
+
+
+def _numbers(column: pd.Series, where: str) -> NDArray[np.float64]:
+    """A column as numbers, NaN where empty; the first text that is none is named with its line."""
+    texts = column.replace({"": np.nan, "NaN": np.nan, "nan": np.nan})
+    numbers = np.asarray(pd.to_numeric(texts, errors="coerce"), dtype=np.float64)
+    bad = (np.isnan(numbers) & texts.notna().to_numpy()) | np.isinf(numbers)
+    if bad.any():
+        line = int(np.argmax(bad))
+        raise HarbenchError(
+            f"{where}, line {line + 2}: {column.name} is {str(column.iloc[line])!r}, not a number."
+        )
+    return numbers
