@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,10 +55,15 @@ Read = Callable[[str], bytes]
 
 @dataclass(frozen=True)
 class DsadsOptions(WindowOptions):
-    """One window per official 5 s segment."""
+    """One window per official 5 s segment.
+
+    zero_rows: rows in which all 45 values are 0 stay as they are ("keep"), or count as missing.
+    In the official files the last second of every stairs segment of subjects 1 and 6 is such.
+    """
 
     window: Annotated[int, Field(ge=2)] = ROWS
     step: Annotated[int, Field(ge=1)] = ROWS
+    zero_rows: Literal["keep", "missing"] = "keep"
 
 
 @register_dataset
@@ -71,6 +76,7 @@ class Dsads(Dataset):
 
     name = "dsads"
     Options = DsadsOptions
+    options: DsadsOptions
     archive = "daily+and+sports+activities.zip"
 
     @property
@@ -101,7 +107,10 @@ class Dsads(Dataset):
         with open_source(source, "s??.txt", MAX_FILE_BYTES) as members:
             takes = _group(members.names, source)
             for (activity, subject), segments in sorted(takes.items()):
-                yield _recording(source, members.read, activity, subject, segments)
+                found = _recording(source, members.read, activity, subject, segments)
+                if self.options.zero_rows == "missing":
+                    found.values[(found.values == 0).all(axis=(1, 2))] = np.nan
+                yield found
 
 
 def _recording(

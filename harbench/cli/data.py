@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Datasets: list, info, prepare, fetch, audit.", no_args_is_help=True)
+app = typer.Typer(help="Datasets: list, info, prepare, fetch, audit, show.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="Dataset, for example dsads or bodysim+subjects=20.")]
 
 
@@ -94,3 +94,38 @@ def audit(name: Name) -> None:
         "random split measures memory more than recognition.",
         style="dim",
     )
+
+
+@app.command()
+def show(
+    name: Name,
+    out: Annotated[Path, typer.Option(help="PDF, PNG or SVG file.")],
+    sensor: Annotated[
+        int | None, typer.Option(min=0, help="Whose signals; the one with most missing.")
+    ] = None,
+) -> None:
+    """Draw the sensors on a body, and a window of every class with its missing parts shaded."""
+    import numpy as np
+
+    from harbench.analysis.figures.dataset import Example
+    from harbench.analysis.figures.dataset import show as draw
+    from harbench.cli.describe import missing_share
+    from harbench.cli.figure import write_figure
+    from harbench.data import store
+    from harbench.errors import HarbenchError
+
+    dataset = store.load(name)
+    info = dataset.info
+    chosen = int(np.argmax(missing_share(dataset))) if sensor is None else sensor
+    if chosen >= len(info.sensors):
+        raise HarbenchError(f"{name} has {len(info.sensors)} sensors, from 0; got {chosen}.")
+    examples = []
+    for label in np.unique(dataset.labels):
+        rows = np.flatnonzero(dataset.labels == label)
+        gaps = np.isnan(dataset.windows[rows, :, chosen]).mean(axis=(1, 2))
+        # One with a gap where there is one, but not one that is missing altogether.
+        best = rows[int(np.argmax(np.where(gaps < 1, gaps, -1)))]
+        examples.append(Example(info.classes[label], np.array(dataset.windows[best, :, chosen])))
+    sensors = {each.name: each.position for each in info.sensors}
+    shown = f"{info.sensors[chosen].name}: {', '.join(info.channels)}"
+    write_figure(draw(info.title, sensors, examples, info.rate, shown), out)

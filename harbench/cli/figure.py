@@ -55,9 +55,7 @@ def figure(
     training time. ranks: critical difference diagram. confusion: one method, dataset, condition.
     reconstruction: what a pre-trained method rebuilds (trains it where it is not cached).
     """
-    from harbench.analysis.figures.style import save
     from harbench.analysis.table import METRICS
-    from harbench.data.paths import writing
     from harbench.errors import unknown
 
     if metric not in METRICS:
@@ -66,10 +64,17 @@ def figure(
         drawn = rebuilt(method, dataset, budget, seed, window)
     else:
         drawn = draw(kind, metric, control, results, method, dataset, protocol, budget)
+    write_figure(drawn, out)
+
+
+def write_figure(figure: Figure, out: Path) -> None:
+    """Write a figure whole or not at all, and say so."""
+    from harbench.analysis.figures.style import encoded
+    from harbench.data.paths import writing
+
+    data = encoded(figure, out.suffix)
     with writing(out) as temporary:
-        final = temporary.with_name(temporary.name + out.suffix)
-        save(drawn, final)
-        final.replace(temporary)
+        temporary.write_bytes(data)
     typer.echo(f"Wrote {out}")
 
 

@@ -68,7 +68,7 @@ def reproduce(
         _sizes(present, console)
         return
     if item is Item.fig5:
-        _reconstructions(present, method, budget, out or Path(), console)
+        _reconstructions(present, method, budget, out or Path())
         return
     from harbench.analysis.published import published
 
@@ -202,26 +202,21 @@ def _number(value: float, form: str = ".2f") -> str:
 def _curves(item: Item, frame: pd.DataFrame, out: Path, console: Console) -> None:
     from harbench.analysis.figures.bars import ablation
     from harbench.analysis.figures.curves import sweep
-    from harbench.analysis.figures.style import save
+    from harbench.cli.figure import write_figure
 
     if frame.empty:
         console.print("There are no records to draw.")
         return
     for dataset, part in frame.groupby("dataset"):
-        path = out / f"{item.value}-{dataset}.pdf"
-        out.mkdir(parents=True, exist_ok=True)
-        save((ablation if item is Item.fig3 else sweep)(part), path)
-        console.print(f"Wrote {path}")
+        drawn = (ablation if item is Item.fig3 else sweep)(part)
+        write_figure(drawn, out / f"{item.value}-{dataset}.pdf")
 
 
 def _reconstructions(
-    datasets: list[str], methods: list[str] | None, budget: str, out: Path, console: Console
+    datasets: list[str], methods: list[str] | None, budget: str, out: Path
 ) -> None:
-    from harbench.analysis.figures.style import save
-    from harbench.cli.figure import rebuilt
+    from harbench.cli.figure import rebuilt, write_figure
 
     for dataset in datasets:
-        path = out / f"{Item.fig5.value}-{dataset}.pdf"
-        out.mkdir(parents=True, exist_ok=True)
-        save(rebuilt(methods, [dataset], budget), path)
-        console.print(f"Wrote {path}")
+        drawn = rebuilt(methods, [dataset], budget)
+        write_figure(drawn, out / f"{Item.fig5.value}-{dataset}.pdf")

@@ -58,6 +58,20 @@ def test_columns_go_sensor_by_sensor(tmp_path: Path) -> None:
     assert (take.values[0] == np.arange(45).reshape(5, 9)).all()
 
 
+def test_rows_of_zeros_are_kept_or_missing(tmp_path: Path) -> None:
+    content = files()
+    name = "data/a04/p2/s02.txt"
+    rows = content[name].split("\n")
+    rows[100:125] = [",".join(["0"] * 45)] * 25
+    content[name] = "\n".join(rows)
+    source = zipped(tmp_path, content)
+    kept = np.array(store.prepare("dsads", source).windows)
+    assert not np.isnan(kept).any() and ((kept == 0).all(axis=(2, 3)).sum(axis=1) == 25).sum() == 1
+    lost = np.isnan(np.array(store.prepare("dsads+zero_rows=missing", source).windows))
+    # Single zeros elsewhere stay: only rows without any other value are meant.
+    assert lost.sum() == 25 * 45 and lost.any(axis=(1, 2, 3)).sum() == 1
+
+
 def test_a_missing_segment_is_a_gap(tmp_path: Path) -> None:
     content = files()
     del content["data/a04/p2/s02.txt"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -52,14 +52,16 @@ def looks(names: Sequence[str]) -> dict[str, dict[str, object]]:
     }
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write PDF, PNG or SVG, by the file's ending; equal figures give equal bytes."""
-    if path.suffix not in SUFFIXES:
-        raise HarbenchError(f"{path}: a figure ends in {', '.join(SUFFIXES)}.")
-    metadata = {
+def encoded(figure: Figure, suffix: str) -> bytes:
+    """The figure as a file with that ending (.pdf, .png, .svg); equal figures give equal bytes."""
+    if suffix not in SUFFIXES:
+        raise HarbenchError(f"A figure ends in {', '.join(SUFFIXES)}, not in {suffix!r}.")
+    metadata: dict[str, dict[str, str | None]] = {
         ".pdf": {"CreationDate": None, "Producer": None, "Creator": "harbench"},
         ".png": {"Software": "harbench"},
         ".svg": {"Date": None, "Creator": "harbench"},
-    }[path.suffix]
+    }
+    buffer = io.BytesIO()
     with mpl.rc_context(THEME):
-        figure.savefig(path, dpi=DPI, metadata=metadata)
+        figure.savefig(buffer, dpi=DPI, format=suffix[1:], metadata=metadata[suffix])
+    return buffer.getvalue()
