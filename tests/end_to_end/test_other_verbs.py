@@ -105,3 +105,16 @@ def test_results_list_filter_and_export(run: Cli, cli: Cli, tmp_path: Path) -> N
     assert len(table) == 2 * 5 + 1
     assert set(table["scale"]) == {"clean", "mixed", "segment", "channel", "sensor"}
     assert table["accuracy"].between(0, 1).all()
+
+
+def test_a_dataset_is_drawn_and_audited(cli: Cli, tmp_path: Path) -> None:
+    drawn = cli("data", "show", DATASET, "--out", tmp_path / "body.png")
+    assert drawn.code == 0 and (tmp_path / "body.png").stat().st_size > 10_000
+    assert cli("data", "show", DATASET, "--out", tmp_path / "b.png", "--sensor", "9").code == 2
+    audited = cli("data", "audit", DATASET)
+    assert audited.code == 0 and "loso" in audited.out and "1-NN" in audited.out
+
+
+def test_sizes_of_methods(cli: Cli) -> None:
+    shown = cli("cost", "cnn", "random_forest", "--dataset", DATASET)
+    assert shown.code == 0 and "supervised:" in shown.out and "in all" in shown.out
