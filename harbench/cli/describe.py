@@ -12,8 +12,10 @@ CHUNK = 4096
 
 
 def describe(dataset: HARDataset) -> Group:
-    """Facts, sensors with their missing share, and windows per class and subject."""
-    return Group(_facts(dataset), "", _sensors(dataset), "", _counts(dataset))
+    """Facts, sensors with what is missing, gaps, and windows per class and subject."""
+    gaps = _gaps(dataset)
+    parts = [_facts(dataset), "", _sensors(dataset), "", *([gaps, ""] if gaps else [])]
+    return Group(*parts, _counts(dataset))
 
 
 def _facts(dataset: HARDataset) -> Table:
@@ -48,6 +50,43 @@ def _sensors(dataset: HARDataset) -> Table:
         place = [f"{value:+.2f}" for value in sensor.position]
         table.add_row(sensor.name, *place, f"{100 * share:.2f} %")
     return table
+
+
+def _gaps(dataset: HARDataset) -> Table | None:
+    """Every channel that lacks values, and its gaps; None where nothing is missing."""
+    share, lengths = natural_gaps(dataset)
+    if not share.any():
+        return None
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for title in ("channel with gaps", "missing", "gaps", "median s", "longest s"):
+        table.add_column(title, justify="left" if "channel" in title else "right")
+    info = dataset.info
+    for (sensor, channel), runs in lengths.items():
+        table.add_row(
+            f"{info.sensors[sensor].name} {info.channels[channel]}",
+            f"{100 * share[sensor, channel]:.2f} %",
+            f"{len(runs):,}",
+            f"{np.median(runs) / info.rate:.2f}",
+            f"{max(runs) / info.rate:.2f}",
+        )
+    return table
+
+
+def natural_gaps(dataset: HARDataset) -> tuple[np.ndarray, dict[tuple[int, int], list[int]]]:
+    """(N, C) missing share, and for each channel with gaps their lengths in steps, per window."""
+    steps, sensors, channels = dataset.shape
+    missing = np.zeros((sensors, channels))
+    lengths: dict[tuple[int, int], list[int]] = {}
+    for begin in range(0, len(dataset), CHUNK):
+        lost = np.isnan(dataset.windows[begin : begin + CHUNK])
+        missing += lost.sum(axis=(0, 1))
+        for sensor, channel in np.argwhere(lost.any(axis=(0, 1))).tolist():
+            padded = np.pad(lost[:, :, sensor, channel].astype(np.int8), ((0, 0), (1, 1)))
+            edges = np.diff(padded, axis=1)
+            # Row by row, the n-th beginning belongs to the n-th end.
+            runs = np.argwhere(edges == -1)[:, 1] - np.argwhere(edges == 1)[:, 1]
+            lengths.setdefault((sensor, channel), []).extend(runs.tolist())
+    return missing / (len(dataset) * steps), dict(sorted(lengths.items()))
 
 
 def missing_share(dataset: HARDataset) -> np.ndarray:

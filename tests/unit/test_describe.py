@@ -1,0 +1,32 @@
+"""What `data info` says of gaps."""
+
+from __future__ import annotations
+
+import numpy as np
+from rich.console import Console
+
+from harbench.cli.describe import describe, natural_gaps
+from harbench.testing.windows import made_up
+
+
+def test_gaps_are_measured_per_channel() -> None:
+    data = made_up((40, 2, 3))
+    windows = np.array(data.windows)
+    windows[0, 5:10, 1, 2] = np.nan
+    windows[0, 30:, 1, 2] = np.nan
+    windows[3, :, 1, 2] = np.nan
+    windows[4, :2, 0, 0] = np.nan
+    data = type(data)(**{**vars(data), "windows": windows})
+    share, lengths = natural_gaps(data)
+    assert lengths == {(0, 0): [2], (1, 2): [5, 10, 40]}
+    assert share[1, 2] == 55 / (90 * 40) and share.astype(bool).sum() == 2
+    console = Console(width=120, record=True)
+    console.print(describe(data))
+    text = console.export_text()
+    assert "s1 c2" in text and "1.53 %" in text and "2.00" in text
+
+
+def test_nothing_is_said_of_gaps_where_there_are_none() -> None:
+    console = Console(width=120, record=True)
+    console.print(describe(made_up((40, 2, 3))))
+    assert "channel with gaps" not in console.export_text()
