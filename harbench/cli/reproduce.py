@@ -173,7 +173,7 @@ def _scores(item: Item, frame: pd.DataFrame, console: Console) -> None:
     titles = ("dataset", "protocol", "method", "score", "published", "ours", "95 % interval", "n",
               "difference", "published inside")  # fmt: skip
     for index, title in enumerate(titles):
-        table.add_column(title, justify="left" if index < 4 else "right")
+        table.add_column(title, justify="left" if index < 4 else "right", overflow="fold")
     for row in found.to_dict("records"):
         known = row["ours"] == row["ours"]
         interval = f"{row['low']:.2f} to {row['high']:.2f}" if row["low"] == row["low"] else ""
