@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from harbench.analysis.pairs import Condition, blocks, named, only, pairs, require_names
+from harbench.analysis.pairs import Condition, common_blocks, named, only, pairs, require_names
 from harbench.analysis.resampling import probability_of_improvement
 from harbench.analysis.statistics import (
     Posterior,
@@ -81,7 +81,7 @@ def _difference(
         return None
     result = find_test(test)(pair.differences, pair.ratios)
     posterior = bayesian_t(pair.differences, pair.ratios, ROPE)
-    improvement = probability_of_improvement(blocks(frame, a, metric), blocks(frame, b, metric))
+    improvement = probability_of_improvement(*common_blocks(frame, a, b, metric))
     return Difference(where, result, posterior, improvement, pair.dropped)
 
 

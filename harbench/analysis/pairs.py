@@ -94,10 +94,19 @@ def split_ratio(frame: pd.DataFrame) -> float:
     return float((frame["n"] / frame["n_train"]).mean())
 
 
-def blocks(frame: pd.DataFrame, name: str, metric: str) -> list[np.ndarray]:
-    """A method's scores in %, averaged over conditions: one array (seeds,) per dataset."""
+def blocks(frame: pd.DataFrame, name: str, metric: str) -> dict[str, np.ndarray]:
+    """A method's scores in %, averaged over conditions: dataset -> (seeds,)."""
     mean = 100 * _scores(frame, name, metric).mean(axis=1)
-    return [mean.xs(dataset).to_numpy() for dataset in mean.index.unique(0)]
+    return {dataset: mean.loc[dataset].to_numpy() for dataset in mean.index.unique(0)}
+
+
+def common_blocks(
+    frame: pd.DataFrame, a: str, b: str, metric: str
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The scores of two methods on the datasets that both have, one array per dataset."""
+    first, second = (blocks(frame, name, metric) for name in (a, b))
+    shared = sorted(set(first) & set(second))
+    return [first[d] for d in shared], [second[d] for d in shared]
 
 
 def require_names(frame: pd.DataFrame, names: Sequence[str]) -> None:

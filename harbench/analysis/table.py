@@ -107,7 +107,7 @@ def paper_table(
         rows,
         {n: float(np.mean([c.mean for c in r if c])) for n, r in rows.items() if None not in r},
         _average_ranks(rows),
-        _overall(frame, names, rules),
+        compare_all(frame, names, rules),
     )
     if complete:
         _require_complete(table)
@@ -154,11 +154,6 @@ def compare_all(frame: pd.DataFrame, names: Sequence[str], rules: Rules) -> dict
                 found[name] = test(pair.differences, pair.ratios)
     adjusted = holm(list(found.values()), rules.alpha)
     return dict(zip(found, adjusted, strict=True))
-
-
-def _overall(frame: pd.DataFrame, names: Sequence[str], rules: Rules) -> dict[str, Result]:
-    """All columns together: rates averaged inside a seed, datasets pooled."""
-    return compare_all(frame, names, rules)
 
 
 def _adjust_all(rows: dict[str, list[Cell | None]]) -> dict[str, list[Cell | None]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.table import Table
 
 from harbench.dataset import HARDataset
@@ -14,7 +14,9 @@ CHUNK = 4096
 def describe(dataset: HARDataset) -> Group:
     """Facts, sensors with what is missing, gaps, and windows per class and subject."""
     gaps = _gaps(dataset)
-    parts = [_facts(dataset), "", _sensors(dataset), "", *([gaps, ""] if gaps else [])]
+    parts: list[RenderableType] = [_facts(dataset), "", _sensors(dataset), ""]
+    if gaps is not None:
+        parts += [gaps, ""]
     return Group(*parts, _counts(dataset))
 
 

@@ -32,7 +32,7 @@ def test_pairs_average_conditions_inside_a_seed() -> None:
     pair = pairs(frame, "a", "b", "accuracy")
     assert [d.tolist() for d in pair.differences] == [[0.5, 1.0, 1.5]]
     assert pair.ratios == [0.125] and pair.datasets == ["dsads"] and pair.dropped == 0
-    assert blocks(frame, "a", "accuracy")[0].tolist() == [0.5, 1.0, 1.5]
+    assert blocks(frame, "a", "accuracy")["dsads"].tolist() == [0.5, 1.0, 1.5]
 
 
 def test_a_fixed_split_needs_no_correction() -> None:
@@ -161,6 +161,14 @@ def test_compare_in_plain_words() -> None:
     assert "cannot reach alpha with n = 5" in verdict(row, "a", "b")
     (row,) = compare(records({"a": [2], "b": [1]}), "a", "b", "accuracy", "nb-t")
     assert "one seed only" in verdict(row, "a", "b")
+
+
+def test_methods_are_compared_on_the_datasets_that_both_have() -> None:
+    frame = records(SCORES, datasets=("x", "y"), conditions=(CLEAN, MIXED))
+    frame = frame[~((frame["method"] == "cnn") & (frame["dataset"] == "y"))]
+    *rows, pooled = compare(frame, "robusthar", "cnn", "accuracy", "nb-t")
+    assert len(rows) == 2 and pooled.result.n == 5 and pooled.dropped == 5
+    assert 0 <= pooled.improvement <= 1
 
 
 def test_methods_that_share_nothing_are_not_compared() -> None:
