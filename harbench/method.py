@@ -152,7 +152,7 @@ class Method(ABC):
     def test_config(cls) -> Any:
         """A tiny configuration that trains in a second, for the conformance suite."""
 
-    def reconstruct(
+    def rebuild(
         self,
         network: Any,  # noqa: ARG002
         batch: Batch,  # noqa: ARG002

@@ -299,7 +299,7 @@ class RobustHAR(Method):
     def _adam(self, parameters: Iterator[nn.Parameter]) -> torch.optim.Optimizer:
         return torch.optim.Adam(parameters, lr=self.config.lr)
 
-    def reconstruct(self, network: RobustHARNet, batch: Batch) -> dict[str, tuple[Tensor, Tensor]]:
+    def rebuild(self, network: RobustHARNet, batch: Batch) -> dict[str, tuple[Tensor, Tensor]]:
         """Masked and rebuilt as in pre-training (Fig. 5), sensors in the dataset's order."""
         x, found = network.arrange(batch.x), dict[str, tuple[Tensor, Tensor]]()
         place = (slice(None), slice(network.steps), network.order.argsort())

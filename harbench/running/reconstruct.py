@@ -38,8 +38,8 @@ def reconstruct(run: Run, window: int | None = None) -> Rebuilt:
     dataset = store.load(run.dataset)
     training = training_of(run, dataset)
     method, split = training.method, training.split
-    if type(method).reconstruct is Method.reconstruct:
-        raise HarbenchError(f"Method {method.name!r} has no `reconstruct` to draw.")
+    if type(method).rebuild is Method.rebuild:
+        raise HarbenchError(f"Method {method.name!r} has no `rebuild` to draw.")
     if window is None:
         spread = np.nanstd(np.asarray(dataset.windows[split.test]), axis=1).mean(axis=(1, 2))
         window = int(spread.argmax())
@@ -53,7 +53,7 @@ def reconstruct(run: Run, window: int | None = None) -> Rebuilt:
         x, observed = source.batch(torch.arange(1))
         draws = torch.Generator(device).manual_seed(torch_seed(run.seed, "reconstruction"))
         with torch.no_grad():
-            found = method.reconstruct(fitted.network.eval(), Batch(x, observed, draws))
+            found = method.rebuild(fitted.network.eval(), Batch(x, observed, draws))
     return Rebuilt(
         x[0].cpu().numpy(),
         {

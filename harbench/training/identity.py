@@ -25,7 +25,7 @@ from harbench.protocol import Condition
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 ENGINE = ("data", "evaluation", "training")
 # What a class says beside its training: it does not change what is learned.
-ASIDE = ("reconstruct", "reproduce", "search_space")
+ASIDE = ("rebuild", "reproduce", "search_space")
 
 
 @dataclass(frozen=True)
@@ -114,12 +114,17 @@ def code_hash(sources: Iterable[str]) -> str:
     for source in sources:
         tree = ast.parse(source)
         for node in ast.walk(tree):
-            if isinstance(node, ast.ClassDef):
+            if isinstance(node, ast.ClassDef) and _is_method(node):
                 node.body = [n for n in node.body if getattr(n, "name", "") not in ASIDE]
             if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
                 node.body = node.body[1:]
         digest.update(ast.dump(tree).encode())
     return digest.hexdigest()
+
+
+def _is_method(node: ast.ClassDef) -> bool:
+    """Whether a class is a registered method; a network may have functions of the same names."""
+    return any(getattr(each, "id", "") == "register_method" for each in node.decorator_list)
 
 
 def sha256(values: Any) -> str:

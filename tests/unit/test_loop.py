@@ -308,3 +308,14 @@ def test_code_hash_ignores_comments_docstrings_and_layout() -> None:
     noted = 'def f(x):\n    """Add one."""\n    # why\n    return (x + 1)\n'
     assert code_hash([plain]) == code_hash([noted])
     assert code_hash([plain]) != code_hash([plain.replace("1", "2")])
+
+
+def test_code_hash_ignores_what_a_method_says_beside_its_training() -> None:
+    """But a function of the same name in a network is code like any other."""
+    method = "@register_method\nclass A(Method):\n    def {name}(self):\n        return {value}\n"
+    network = "class A(Module):\n    def {name}(self):\n        return {value}\n"
+    for name in ("rebuild", "reproduce", "search_space"):
+        first, second = (code_hash([method.format(name=name, value=v)]) for v in (1, 2))
+        assert first == second
+        first, second = (code_hash([network.format(name=name, value=v)]) for v in (1, 2))
+        assert first != second
