@@ -79,6 +79,9 @@ def labels(frame: pd.DataFrame, metric: str = "accuracy") -> Figure:
     for name, look in looks(sorted(data["name"].unique())).items():
         _line(axes, data[data["name"] == name], "share", metric, name, look)
     axes.set(xscale="log", xlabel="labelled training windows (%)")
+    shares = sorted(data["share"].unique())
+    axes.set_xticks(shares, [f"{share:g}" for share in shares])
+    axes.set_xticks([], minor=True)
     axes.set(ylabel=f"{METRICS[metric]} (%)")
     _legend(figure)
     return figure
@@ -89,14 +92,15 @@ def slope(frame: pd.DataFrame, control: str, metric: str = "accuracy") -> Figure
     data = named(frame)
     data = data[data["scale"].isin(("clean", "mixed"))].assign(method=data["name"])
     found = robustness_slopes(data, metric, control).sort_values("difference", kind="stable")
-    figure = new(COLUMN, 0.6 + 0.24 * len(found))
+    figure = new(COLUMN, 0.9 + 0.24 * len(found))
     (axes,) = figure.axes
     places = np.arange(len(found))
     errors = [found["difference"] - found["low"], found["high"] - found["difference"]]
     axes.errorbar(found["difference"], places, xerr=errors, fmt="o", color="black", capsize=2)
     axes.axvline(0, color="grey", linewidth=0.8)
     axes.set_yticks(places, list(found.index))
-    axes.set(xlabel=f"points of {METRICS[metric]} per 1 % missing, against {control}")
+    axes.set(xlabel=f"points of {METRICS[metric]} per 1 % missing,\nagainst {control}")
+    axes.margins(y=0.15)
     return figure
 
 
