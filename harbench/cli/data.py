@@ -109,14 +109,14 @@ def show(
 
     from harbench.analysis.figures.dataset import Example
     from harbench.analysis.figures.dataset import show as draw
-    from harbench.cli.describe import missing_share
+    from harbench.cli.describe import natural_gaps
     from harbench.cli.figure import write_figure
     from harbench.data import store
     from harbench.errors import HarbenchError
 
     dataset = store.load(name)
     info = dataset.info
-    chosen = int(np.argmax(missing_share(dataset))) if sensor is None else sensor
+    chosen = int(np.argmax(natural_gaps(dataset)[0].mean(axis=1))) if sensor is None else sensor
     if chosen >= len(info.sensors):
         raise HarbenchError(f"{name} has {len(info.sensors)} sensors, from 0; got {chosen}.")
     examples = []

@@ -13,8 +13,9 @@ CHUNK = 4096
 
 def describe(dataset: HARDataset) -> Group:
     """Facts, sensors with what is missing, gaps, and windows per class and subject."""
-    gaps = _gaps(dataset)
-    parts: list[RenderableType] = [_facts(dataset), "", _sensors(dataset), ""]
+    share, lengths = natural_gaps(dataset)
+    gaps = _gaps(dataset, share, lengths)
+    parts: list[RenderableType] = [_facts(dataset), "", _sensors(dataset, share.mean(axis=1)), ""]
     if gaps is not None:
         parts += [gaps, ""]
     return Group(*parts, _counts(dataset))
@@ -43,8 +44,7 @@ def _facts(dataset: HARDataset) -> Table:
     return table
 
 
-def _sensors(dataset: HARDataset) -> Table:
-    missing = missing_share(dataset)
+def _sensors(dataset: HARDataset, missing: np.ndarray) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title in ("sensor", "right (m)", "forward (m)", "up (m)", "missing"):
         table.add_column(title, justify="left" if title == "sensor" else "right")
@@ -54,9 +54,10 @@ def _sensors(dataset: HARDataset) -> Table:
     return table
 
 
-def _gaps(dataset: HARDataset) -> Table | None:
+def _gaps(
+    dataset: HARDataset, share: np.ndarray, lengths: dict[tuple[int, int], list[int]]
+) -> Table | None:
     """Every channel that lacks values, and its gaps; None where nothing is missing."""
-    share, lengths = natural_gaps(dataset)
     if not share.any():
         return None
     table = Table(box=None, header_style="bold", pad_edge=False)
@@ -89,15 +90,6 @@ def natural_gaps(dataset: HARDataset) -> tuple[np.ndarray, dict[tuple[int, int],
             runs = np.argwhere(edges == -1)[:, 1] - np.argwhere(edges == 1)[:, 1]
             lengths.setdefault((sensor, channel), []).extend(runs.tolist())
     return missing / (len(dataset) * steps), dict(sorted(lengths.items()))
-
-
-def missing_share(dataset: HARDataset) -> np.ndarray:
-    """(N,) natively missing share of each sensor's values."""
-    missing = np.zeros(dataset.shape[1])
-    for begin in range(0, len(dataset), CHUNK):
-        missing += np.isnan(dataset.windows[begin : begin + CHUNK]).sum(axis=(0, 1, 3))
-    steps, _, channels = dataset.shape
-    return missing / (len(dataset) * steps * channels)
 
 
 def _counts(dataset: HARDataset) -> Table:
