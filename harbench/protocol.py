@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harbench.errors import HarbenchError, unknown
 
-Scale = Literal["clean", "segment", "channel", "sensor", "mixed"]
+Corruption = Literal["segment", "channel", "sensor", "mixed"]
+Subset = Literal["complete", "gaps"]
+Scale = Literal["clean", Corruption, Subset]
 Metric = Literal["accuracy", "f1_macro", "f1_weighted", "balanced_accuracy"]
 SplitKind = Literal["random", "subject", "loso", "recording"]
 
@@ -20,19 +22,29 @@ class _Part(BaseModel):
 
 
 class Condition(_Part):
-    """One way of corrupting windows: `rate` of the data is lost at `scale`."""
+    """One way of testing: `rate` of the data is lost at `scale`, or nothing but what is missing.
+
+    clean: all windows as they are; complete: only those that lack nothing; gaps: only those that
+    lack values of their own.
+    """
 
     scale: Scale = "clean"
     rate: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
+    @property
+    def corrupts(self) -> bool:
+        """Whether anything is taken away from the windows."""
+        return self.scale in get_args(Corruption)
+
     @model_validator(mode="after")
-    def _clean_has_no_rate(self) -> Self:
-        if (self.scale == "clean") != (self.rate == 0):
-            raise ValueError("a rate above 0 goes with a scale other than clean, and only with it")
+    def _only_corruption_has_a_rate(self) -> Self:
+        if self.corrupts != (self.rate > 0):
+            named = ", ".join(get_args(Corruption))
+            raise ValueError(f"a rate above 0 goes with the scales {named}, and only with them")
         return self
 
     def __str__(self) -> str:
-        return self.scale if self.scale == "clean" else f"{self.scale} {100 * self.rate:g} %"
+        return f"{self.scale} {100 * self.rate:g} %" if self.corrupts else self.scale
 
 
 class Headline(Condition):
@@ -53,8 +65,9 @@ class Protocol(_Part):
     """The shared rules of a comparison.
 
     seeds: default seeds; for split "loso" the word "subjects" (seed s leaves out subject s).
-    label_fraction: labelled share of the training windows. scales x rates, and clean, are the
-    test conditions. train_missing: corruption of the training and validation windows, too.
+    label_fraction: labelled share of the training windows. scales: how test windows are
+    corrupted, at every rate; complete and gaps stand for the windows without and with missing
+    values of their own. train_missing: corruption of the training and validation windows, too.
     variants: label -> configuration values of the method; a protocol with several is a sweep.
     """
 
@@ -63,7 +76,7 @@ class Protocol(_Part):
     split: SplitKind = "random"
     label_fraction: Annotated[float, Field(gt=0, le=1)] = 0.15
     seeds: tuple[Annotated[int, Field(ge=0)], ...] | Literal["subjects"] = (0, 1, 2, 3, 4)
-    scales: tuple[Literal["segment", "channel", "sensor", "mixed"], ...] = ()
+    scales: tuple[Literal[Corruption, Subset], ...] = ()
     rates: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
     train_missing: Condition = Condition()
     metrics: tuple[Metric, ...] = ("accuracy", "f1_macro", "f1_weighted", "balanced_accuracy")
@@ -73,14 +86,18 @@ class Protocol(_Part):
 
     @property
     def conditions(self) -> list[Condition]:
-        """Clean first, then every scale at every rate."""
-        corrupted = [Condition(scale=s, rate=r) for r in self.rates for s in self.scales]
-        return [Condition(), *corrupted]
+        """Clean first, then subsets of it, then every corruption at every rate."""
+        subsets = [Condition(scale=s) for s in self.scales if s in get_args(Subset)]
+        corruptions = [s for s in self.scales if s not in get_args(Subset)]
+        corrupted = [Condition(scale=s, rate=r) for r in self.rates for s in corruptions]
+        return [Condition(), *subsets, *corrupted]
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.seeds == "subjects" and self.split != "loso":
             raise ValueError('seeds = "subjects" goes with split = "loso" only')
+        if self.train_missing.scale in get_args(Subset):
+            raise ValueError(f"train_missing cannot be {self.train_missing}: it takes data away")
         wanted = Condition(scale=self.headline.scale, rate=self.headline.rate)
         if wanted not in self.conditions:
             raise ValueError(f"the headline condition ({wanted}) is not among the test conditions")

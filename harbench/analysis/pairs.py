@@ -24,7 +24,12 @@ class Condition:
     def __str__(self) -> str:
         if self.scale == "clean":
             return self.protocol if self.protocol == "clean" else f"{self.protocol} (clean)"
-        return f"{self.protocol} ({self.scale} {100 * self.rate:g} %)"
+        return f"{self.protocol} ({tested(self.scale, self.rate)})"
+
+
+def tested(scale: str, rate: float) -> str:
+    """A test condition in words; one that takes nothing away has rate 0."""
+    return f"{scale} {100 * rate:g} %" if rate else scale
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,7 @@ def split_ratio(frame: pd.DataFrame) -> float:
     """n_test / n_train, or 0 where every seed has the same split."""
     if frame.groupby("protocol")["split"].nunique().max() == 1 and frame["seed"].nunique() > 1:
         return 0.0
-    return float((frame["n"] / frame["n_train"]).mean())
+    return float((frame["n_test"] / frame["n_train"]).mean())
 
 
 def blocks(frame: pd.DataFrame, name: str, metric: str) -> dict[str, np.ndarray]:

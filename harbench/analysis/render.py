@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pandas as pd
 from tabulate import tabulate
 
-from harbench.analysis.pairs import Condition
+from harbench.analysis.pairs import Condition, tested
 from harbench.analysis.statistics import Result
 from harbench.analysis.table import Cell, PaperTable
 
@@ -141,7 +141,7 @@ def latex(table: PaperTable) -> str:
 def _short(condition: Condition) -> str:
     if condition.scale == "clean":
         return str(condition)
-    return f"{condition.scale} {100 * condition.rate:g} %"
+    return tested(condition.scale, condition.rate)
 
 
 def web(table: PaperTable) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 from rich.console import Group
 from rich.table import Table
 
+from harbench.analysis.pairs import tested
 from harbench.analysis.summary import summarise
 
 METRICS = {"accuracy": "accuracy %", "f1_macro": "macro F1 %", "f1_weighted": "weighted F1 %"}
@@ -31,13 +32,9 @@ def results_tables(frame: pd.DataFrame) -> Iterator[Group]:
             cells = [_cell(row[f"{m}_mean"], row[f"{m}_sd"]) for m in METRICS]
             shown = name if name != previous else ""
             previous = name
-            condition = _condition(row["scale"], row["rate"])
+            condition = tested(row["scale"], row["rate"])
             table.add_row(shown, condition, str(row["n_seeds"]), *cells)
         yield Group(f"[bold]{dataset} · {protocol} · budget {budget}[/]", table, "")
-
-
-def _condition(scale: str, rate: float) -> str:
-    return scale if scale == "clean" else f"{scale} {100 * rate:g} %"
 
 
 def _cell(mean: float, spread: float) -> str:

@@ -8,12 +8,13 @@ one permutation, segments grow around a fixed centre.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 
-from harbench.dataset import BoolArray, IntArray
+from harbench.dataset import BoolArray, HARDataset, IntArray
 from harbench.errors import HarbenchError
-from harbench.protocol import Condition
+from harbench.protocol import Condition, Subset
 from harbench.streams import stream
 
 
@@ -63,7 +64,7 @@ def corrupt(
         np.zeros(count, dtype=np.int64),
         np.zeros(count, dtype=np.int64),
     )
-    if condition.scale == "clean":
+    if not condition.corrupts:
         return missing
     scales = ("segment", "channel", "sensor")
     if condition.scale == "mixed":
@@ -83,6 +84,25 @@ def corrupt(
             cells = _cells(len(rows), sensors, condition, draws, "sensor")
             missing.lost[rows] = cells[:, :, None]
     return missing
+
+
+def counted(condition: Condition, dataset: HARDataset, test: IntArray, seed: int) -> BoolArray:
+    """(n,) which of the test windows a condition scores: all, or those with (without) gaps.
+
+    Raises HarbenchError where none is left.
+    """
+    if condition.scale not in get_args(Subset):
+        return np.ones(len(test), dtype=bool)
+    gaps = np.array([np.isnan(dataset.windows[window]).any() for window in test])
+    found = gaps if condition.scale == "gaps" else ~gaps
+    if not found.any():
+        lack = "has missing values of its own" if condition.scale == "gaps" else "is complete"
+        raise HarbenchError(
+            f"{dataset.spec}, seed {seed}: none of the {len(test)} test windows {lack}: there is "
+            f"nothing to score under {str(condition)!r}. What is missing where: "
+            f"harbench data info {dataset.spec}"
+        )
+    return found
 
 
 def _segments(

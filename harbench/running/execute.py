@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from harbench.data import splits, store
-from harbench.data.missing import corrupt
+from harbench.data.missing import corrupt, counted
 from harbench.data.paths import cache_dir, writing
 from harbench.data.source import WindowSource
 from harbench.dataset import HARDataset
@@ -117,7 +117,8 @@ def evaluate(run: Run, training: Training, fitted: Fitted) -> tuple[list[Conditi
         logits = predict(training.method, fitted.network, source, run.seed, run.precision)
         seconds += time.perf_counter() - begun
         predicted = logits.argmax(dim=1).numpy().astype(np.int64)
-        result = scores(true, predicted, logits.shape[1])
+        which = counted(condition, dataset, test, run.seed)
+        result = scores(true[which], predicted[which], logits.shape[1])
         rows.append(ConditionScores(scale=condition.scale, rate=condition.rate, **result))
         predictions[str(condition)] = predicted
     _keep_predictions(run, dataset, training, predictions)

@@ -145,10 +145,11 @@ def training_of(run: Run, dataset: HARDataset) -> Training:
 
 def check_split(dataset: HARDataset, protocol: Protocol, seed: int) -> None:
     """Find out before training whether the split and the corruption are possible."""
-    from harbench.data.missing import corrupt
+    from harbench.data.missing import corrupt, counted
 
     split = splits.split(dataset, protocol.split, protocol.label_fraction, seed)
     for condition in protocol.conditions:
+        counted(condition, dataset, split.test, seed)
         corrupt(condition, len(split.test), dataset.shape, dataset.fingerprint, seed)
 
 

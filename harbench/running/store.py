@@ -109,6 +109,7 @@ def frame(records: Iterable[tuple[Path, Record]], confusion: bool = False) -> pd
         }
         facts = {
             "n_train": split.train,
+            "n_test": split.test,
             "n_labelled": split.labelled,
             "label_fraction": identity.rules["label_fraction"],
             "n_validation": split.validation,

@@ -67,7 +67,7 @@ def tuning_path(root: Path, label: str, dataset: str, protocol: Protocol, budget
     """Where the search for a method lies; `label` is its name with what is fixed."""
     rules = f"{protocol.split}-{100 * protocol.label_fraction:g}"
     missing = protocol.train_missing
-    if missing.scale != "clean":
+    if missing.corrupts:
         rules += f"-{missing.scale}-{100 * missing.rate:g}"
     return root / "tuning" / dataset / rules / budget.name / f"{label}.json"
 

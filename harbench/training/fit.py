@@ -78,7 +78,7 @@ def initial_network(training: Training, device: torch.device) -> nn.Module:
 def part_missing(training: Training, part: str, indices: IntArray) -> Missing | None:
     """The corruption of the training or validation part, None for a clean one."""
     condition = training.train_missing
-    if condition.scale == "clean":
+    if not condition.corrupts:
         return None
     data = training.dataset
     return corrupt(condition, len(indices), data.shape, data.fingerprint, training.seed, part)

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from end_to_end.commands import DATASET, LABEL, TINY, Cli, folder, metrics, read
@@ -41,6 +42,24 @@ def test_a_run_leaves_a_complete_record_and_a_table(run: Cli, results: Path) -> 
     assert set(record["provenance"]["packages"]) >= {"torch", "numpy", "scikit-learn"}
     assert list((results.parent / "cache" / "predictions").glob("*.npz"))
     assert not list(results.rglob(".*")), "no temporary file is left"
+
+
+def test_natural_scores_windows_with_gaps_apart(cli: Cli, results: Path) -> None:
+    own = "bodysim+activities=3+missing=0.05+seconds=24.0+sensors=3+subjects=3"
+    arguments = ("run", "--method", "cnn", "--protocol", "natural", "--budget", "smoke")
+    answer = cli(*arguments, "--seeds", "0", "--dataset", own)
+    assert answer.code == 0, answer.err
+    (path,) = results.rglob("seed-0.json")
+    scores = {c["scale"]: c for c in read(path)["conditions"]}
+    assert list(scores) == ["clean", "complete", "gaps"]
+    assert scores["complete"]["n"] + scores["gaps"]["n"] == scores["clean"]["n"] == 11
+    parts = [np.array(scores[name]["confusion"]) for name in ("complete", "gaps", "clean")]
+    assert (parts[0] + parts[1] == parts[2]).all()
+    refused = cli(*arguments, "--seeds", "0", "--dataset", DATASET)
+    assert refused.code == 2
+    assert "none of the 11 test windows has missing values of its own" in refused.err
+    table = cli("table", "--protocol", "natural", "--format", "csv")
+    assert "gaps" in table.out
 
 
 def test_finished_runs_are_not_repeated(run: Cli, results: Path) -> None:

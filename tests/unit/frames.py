@@ -39,6 +39,7 @@ def records(
             "balanced_accuracy": value / 100,
             "n": 100,
             "n_train": 800,
+            "n_test": 100,
             "leakage": 0.0,
             "split": f"{dataset} {seed}" if split == "seed" else split,
         }

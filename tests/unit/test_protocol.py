@@ -79,15 +79,32 @@ def test_the_significance_test_is_fixed_beforehand(name: str) -> None:
     assert (said.test, said.family, said.alpha) == ("nb-t", "column", 0.05)
 
 
-@given(rate=st.floats(-1, 2, allow_nan=False), scale=st.sampled_from(["clean", "sensor", "no"]))
-def test_conditions_are_clean_or_have_a_rate(rate: float, scale: str) -> None:
-    valid = (scale == "clean" and rate == 0) or (scale == "sensor" and 0 < rate < 1)
+@given(
+    rate=st.floats(-1, 2, allow_nan=False) | st.just(0.0),
+    scale=st.sampled_from(["clean", "complete", "gaps", "sensor", "no"]),
+)
+def test_corruptions_have_a_rate_and_nothing_else_has(rate: float, scale: str) -> None:
+    natural = scale in ("clean", "complete", "gaps") and rate == 0
+    valid = natural or (scale == "sensor" and 0 < rate < 1)
     try:
         Condition(scale=scale, rate=rate)  # type: ignore[arg-type]
         accepted = True
     except ValueError:
         accepted = False
     assert accepted == valid
+
+
+def test_natural_compares_windows_with_and_without_gaps() -> None:
+    protocol = registry.protocol("natural")
+    assert [str(c) for c in protocol.conditions] == ["clean", "complete", "gaps"]
+    assert str(protocol.headline) == "gaps" and protocol.train_missing == Condition()
+
+
+def test_training_windows_cannot_be_chosen_by_their_gaps(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('description = "x"\ntrain_missing = { scale = "gaps" }\n')
+    with pytest.raises(HarbenchError, match=r"train_missing cannot be gaps: it takes data away"):
+        read_protocol(path)
 
 
 def test_subjects_as_seeds_need_loso(tmp_path: Path) -> None:

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harbench.data import source as module
-from harbench.data.missing import corrupt
+from harbench.data.missing import corrupt, counted
 from harbench.data.source import Standardiser, WindowSource
 from harbench.data.store import from_arrays
 from harbench.dataset import DatasetInfo, HARDataset, Sensor
+from harbench.errors import HarbenchError
 from harbench.protocol import Condition
 
 SENSORS = (Sensor("s", (0, 0, 0)), Sensor("t", (0, 0, 1)))
@@ -37,6 +38,22 @@ def test_statistics_come_from_observed_training_values_only() -> None:
     data.windows[30:] = 1e6
     again = Standardiser.fit(data, train)
     assert (again.mean == fitted.mean).all() and (again.std == fitted.std).all()
+
+
+@given(seed=st.integers(0, 20), holes=st.sampled_from([0.001, 0.01, 0.02]))
+@settings(max_examples=20, deadline=None)
+def test_gaps_and_complete_part_the_test_windows(seed: int, holes: float) -> None:
+    data, test = dataset(seed, holes), np.arange(5, 37)
+    gaps = np.isnan(data.windows[test]).any(axis=(1, 2, 3))
+    assert counted(Condition(), data, test, 0).all()
+    assert counted(Condition(scale="sensor", rate=0.1), data, test, 0).all()
+    for scale, expected in (("gaps", gaps), ("complete", ~gaps)):
+        condition = Condition(scale=scale)  # type: ignore[arg-type]
+        if expected.any():
+            assert (counted(condition, data, test, 0) == expected).all()
+        else:
+            with pytest.raises(HarbenchError, match=f"nothing to score under '{scale}'"):
+                counted(condition, data, test, 0)
 
 
 def test_constant_and_never_observed_channels_are_harmless() -> None:

@@ -9,7 +9,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from harbench.analysis.figures.style import COLUMN, looks, new
-from harbench.analysis.pairs import named
+from harbench.analysis.pairs import named, tested
 from harbench.analysis.ranks import friedman
 from harbench.analysis.table import METRICS
 from harbench.errors import HarbenchError
@@ -38,7 +38,7 @@ def ablation(frame: pd.DataFrame, metric: str = "accuracy") -> Figure:
             grouped["mean"],
             width,
             yerr=grouped["std"].fillna(0),
-            label=scale if scale == "clean" else f"{scale} {100 * rate:g} %",
+            label=tested(scale, rate),
             color=colours[i],
             hatch=HATCHES[i % len(HATCHES)],
             edgecolor="white",

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from harbench.analysis.figures.style import COLUMN, looks, new
-from harbench.analysis.pairs import named
+from harbench.analysis.pairs import named, tested
 from harbench.analysis.resampling import bootstrap_mean
 from harbench.analysis.slope import robustness_slopes
 from harbench.analysis.table import METRICS
@@ -57,7 +57,7 @@ def sweep(frame: pd.DataFrame, metric: str = "accuracy") -> Figure:
     figure = new(COLUMN * len(settings), 2.4, 1, len(settings))
     for axes, setting in zip(figure.axes, settings, strict=True):
         part = data[data["setting"] == setting]
-        groups = {_tested(*key): rows for key, rows in part.groupby(["scale", "rate"])}
+        groups = {tested(*key): rows for key, rows in part.groupby(["scale", "rate"])}
         for (name, rows), look in zip(groups.items(), looks(list(groups)).values(), strict=True):
             _line(axes, rows, "value", metric, name, look)
         axes.set(xlabel=setting, ylabel=f"{METRICS[metric]} (%)")
@@ -123,10 +123,6 @@ def _line(
     x, mean, low, high = np.array(points).T
     axes.plot(x, mean, label=name, markersize=3, linewidth=1, **look)  # type: ignore[arg-type]
     axes.fill_between(x, low, high, color=look["color"], alpha=0.15, linewidth=0)
-
-
-def _tested(scale: str, rate: float) -> str:
-    return scale if scale == "clean" else f"{scale} {100 * rate:g} %"
 
 
 def _legend(figure: Figure) -> None:
