@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import re
+import struct
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +17,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from harbench.data.archive import Members, open_source
+from harbench.data.gaps import on_grid
 from harbench.dataset import (
+    LARGEST_VALUE,
     Dataset,
     DatasetInfo,
     FloatArray,
@@ -31,6 +35,8 @@ NOMINAL_SECONDS = 7.0
 COLUMNS = 7
 LARGEST_FILE = 50_000_000
 CLOCK = 6
+# The type of a compressed element in a MATLAB 5 file.
+COMPRESSED = 15
 SENSORS = (
     ("chest", (0.0, 0.12, 0.35)),
     ("abdomen", (0.0, 0.12, 0.05)),
@@ -77,8 +83,9 @@ TEXT = re.compile(r"(?:^|/)(?P<s>\w+)/action_(?P<a>\d+)/time_(?P<t>\d+)/pi(?P<n>
 class CzuMhadOptions(WindowOptions):
     """Every recording is one window of 128 steps, whatever its length.
 
-    repetitions: how many of each subject and action are kept, in order; 0 keeps all. label_share,
-    max_gap and step do not matter, because a recording is one action and one window.
+    repetitions: how many of each subject and action are kept, in order; 0 keeps all. max_gap: the
+    longest pause between two samples that is bridged; what lies in a longer one is missing.
+    label_share and step do not matter, because a recording is one action and one window.
     """
 
     window: Annotated[int, Field(ge=2)] = STEPS
@@ -93,7 +100,7 @@ class CzuMhad(Dataset):
     Devices have clocks, rates (342 to 555 Hz, changing inside a file) and ends of their own, so
     each is brought to one grid on decoded time, over the interval that all devices share: every
     step is the mean of the samples that fall into it (which is the low-pass filter that such a
-    reduction needs), or lies on the line between its neighbours where none does. The grid has
+    reduction needs), or lies on the line between near neighbours where none does. The grid has
     `window` steps for every recording, so faster actions are stretched; `rate` is nominal.
     """
 
@@ -124,7 +131,8 @@ class CzuMhad(Dataset):
         with open_source(source, "*", LARGEST_FILE) as members:
             for (subject, action, take), files in self._chosen(_takes(members)):
                 name = f"{subject}-a{action:02d}-t{take:02d}"
-                values = _on_grid(_devices(members, files), self.options.window, members, files)
+                where = f"{members.source}: {next(iter(files.values()))}"
+                values = _aligned(_devices(members, files), self.options, where)
                 yield Recording(
                     name=name,
                     subject=subject,
@@ -189,7 +197,10 @@ def _mat(members: Members, file: str) -> list[NDArray[np.float64] | None]:
     """The variable `sensor`: a cell array of ten matrices."""
     where = f"{members.source}: {file}"
     try:
-        cells = np.ravel(scipy.io.loadmat(io.BytesIO(members.read(file)))["sensor"])
+        content = _inflated(members.read(file))
+        if len(content) > LARGEST_FILE:
+            raise HarbenchError(f"{where} would take more than {LARGEST_FILE:,} bytes unpacked.")
+        cells = np.ravel(scipy.io.loadmat(io.BytesIO(content))["sensor"])
     except HarbenchError:
         raise
     except KeyError:
@@ -202,6 +213,24 @@ def _mat(members: Members, file: str) -> list[NDArray[np.float64] | None]:
         _checked(cell, members, f"{file}, sensor {i}") if np.size(cell) else None
         for i, cell in enumerate(cells)
     ]
+
+
+def _inflated(data: bytes) -> bytes:
+    """The same MATLAB 5 file without compression; it ends early beyond LARGEST_FILE bytes."""
+    header = 128
+    if data[126:header] not in (b"IM", b"MI"):
+        return data
+    order = "<" if data[126:header] == b"IM" else ">"
+    parts, place, size = [data[:header]], header, header
+    while place + 8 <= len(data) and size <= LARGEST_FILE:
+        kind, length = struct.unpack_from(f"{order}II", data, place)
+        end = place + 8 + length
+        part = data[place:end]
+        if kind == COMPRESSED:
+            part = zlib.decompressobj().decompress(part[8:], LARGEST_FILE + 1)
+        parts.append(part)
+        place, size = end, size + len(part)
+    return b"".join(parts)
 
 
 def _text(members: Members, file: str) -> NDArray[np.float64]:
@@ -229,7 +258,7 @@ def _checked(samples: object, members: Members, file: str) -> NDArray[np.float64
     if array.dtype.kind not in "fiu" or array.ndim != 2 or array.shape[1] != COLUMNS:
         raise HarbenchError(f"{where}: expected numbers (n, {COLUMNS}), got shape {array.shape}.")
     array = array.astype(np.float64)
-    if not np.isfinite(array[:, CLOCK]).all() or np.isinf(array).any():
+    if not np.isfinite(array[:, CLOCK]).all() or (np.abs(array) > LARGEST_VALUE).any():
         raise HarbenchError(f"{where}: a time stamp is missing or a value is infinite.")
     time = decode_clock(array[:, CLOCK])
     # Stamps that repeat or go back are dropped; the clock is that of a small computer.
@@ -247,40 +276,42 @@ def decode_clock(packed: NDArray[np.float64]) -> NDArray[np.float64]:
     return time + 86400 * np.cumsum(np.diff(time, prepend=time[:1]) < -43200)
 
 
-def _on_grid(
-    devices: list[NDArray[np.float64] | None], steps: int, members: Members, files: dict[int, str]
+def _aligned(
+    devices: list[NDArray[np.float64] | None], options: WindowOptions, where: str
 ) -> FloatArray:
-    """(steps, 10, 6): every device on one grid over the interval that all of them share."""
+    """(window, 10, 6): every device on one grid over the interval that all of them share."""
     present = [d for d in devices if d is not None]
-    name = next(iter(files.values()))
     if not present:
-        raise HarbenchError(f"{members.source}: {name} holds no sample.")
+        raise HarbenchError(f"{where} holds no sample.")
     begin = max(d[0, CLOCK] for d in present)
     end = min(d[-1, CLOCK] for d in present)
     if end <= begin:
-        raise HarbenchError(f"{members.source}: {name}: its devices share no interval of time.")
-    width = (end - begin) / steps
-    centres = begin + width * (np.arange(steps) + 0.5)
-    values = np.full((steps, len(SENSORS), CLOCK), np.nan, dtype=np.float32)
+        raise HarbenchError(f"{where}: its devices share no interval of time.")
+    width = (end - begin) / options.window
+    centres = begin + width * (np.arange(options.window) + 0.5)
+    values = np.full((options.window, len(SENSORS), CLOCK), np.nan, dtype=np.float32)
     for index, device in enumerate(devices):
         if device is not None:
-            values[:, index] = _means(device, begin, width, centres)
+            values[:, index] = _means(device, begin, width, centres, options.max_gap)
     return values
 
 
 def _means(
-    device: NDArray[np.float64], begin: float, width: float, centres: NDArray[np.float64]
+    device: NDArray[np.float64],
+    begin: float,
+    width: float,
+    centres: NDArray[np.float64],
+    longest: float,
 ) -> NDArray[np.float64]:
     """(steps, 6): the mean of the samples in each step, interpolated where there is none."""
-    time, samples = device[:, CLOCK], device[:, :CLOCK]
-    place = np.floor((time - begin) / width).astype(int)
-    inside = (place >= 0) & (place < len(centres))
-    counts = np.bincount(place[inside], minlength=len(centres))
     out = np.empty((len(centres), CLOCK))
     for channel in range(CLOCK):
-        values = samples[:, channel]
-        known = ~np.isnan(values)
+        known = ~np.isnan(device[:, channel])
+        time, values = device[known, CLOCK], device[known, channel]
+        place = np.floor((time - begin) / width).astype(int)
+        inside = (place >= 0) & (place < len(centres))
+        counts = np.bincount(place[inside], minlength=len(centres))
         total = np.bincount(place[inside], weights=values[inside], minlength=len(centres))
-        line = np.interp(centres, time[known], values[known]) if known.any() else np.nan
+        line = on_grid(time, values[:, None], centres, longest)[:, 0]
         out[:, channel] = np.where(counts > 0, total / np.maximum(counts, 1), line)
     return out

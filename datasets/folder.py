@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from harbench.data.archive import Members, open_source
 from harbench.data.gaps import close_gaps
 from harbench.dataset import (
+    LARGEST_VALUE,
     Dataset,
     DatasetInfo,
     IntArray,
@@ -233,7 +234,7 @@ def _numbers(column: pd.Series, where: str) -> NDArray[np.float64]:
     """A column as numbers, NaN where empty; the first text that is none is named with its line."""
     texts = column.replace({"": np.nan, "NaN": np.nan, "nan": np.nan})
     numbers = np.asarray(pd.to_numeric(texts, errors="coerce"), dtype=np.float64)
-    bad = (np.isnan(numbers) & texts.notna().to_numpy()) | np.isinf(numbers)
+    bad = (np.isnan(numbers) & texts.notna().to_numpy()) | (np.abs(numbers) > LARGEST_VALUE)
     if bad.any():
         line = int(np.argmax(bad))
         raise HarbenchError(

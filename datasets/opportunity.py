@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from harbench.data.archive import Members, open_source
+from harbench.data.archive import Members, is_number, open_source
 from harbench.data.gaps import close_gaps
 from harbench.dataset import (
+    LARGEST_VALUE,
     Dataset,
     DatasetInfo,
     IntArray,
@@ -193,7 +194,7 @@ def _parse(members: Members, file: str) -> pd.DataFrame:
     table = table[wanted].copy()
     _require(np.isfinite(table[TIME].to_numpy()), where, "no time stamp")
     values = table.to_numpy()
-    _require(~np.isinf(values).any(axis=1), where, "a value is infinite")
+    _require(~(np.abs(values) > LARGEST_VALUE).any(axis=1), where, "a value is infinite")
     labels = [LOCOMOTION, GESTURE]
     table[labels] = table[labels].fillna(0)
     return table
@@ -204,10 +205,7 @@ def _bad_line(members: Members, file: str) -> int:
     with members.open(file) as stream:
         for number, line in enumerate(stream, start=1):
             fields = line.split()
-            try:
-                if len(fields) != COLUMNS or not [float(field) for field in fields]:
-                    return number
-            except ValueError:
+            if len(fields) != COLUMNS or not all(map(is_number, fields)):
                 return number
     return 0
 

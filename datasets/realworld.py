@@ -14,9 +14,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
-from harbench.data.archive import Members, open_inner, open_source
+from harbench.data.archive import Members, is_number, open_inner, open_source
 from harbench.data.gaps import on_grid
 from harbench.dataset import (
+    LARGEST_VALUE,
     Dataset,
     DatasetInfo,
     FloatArray,
@@ -52,6 +53,7 @@ POSITIONS = {
 # proband2 has no forearm while climbing up, proband6 no thigh while jumping.
 INCOMPLETE = (2, 6)
 COLUMNS = ["id", "attr_time", "attr_x", "attr_y", "attr_z"]
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 OUTER = re.compile(r"(?:^|/)proband(\d+)/data/(acc|gyr|mag)_([a-z]+)_csv\.zip$")
 # The first part of a recording in parts has no number in gyr and mag.
 PART = re.compile(r"(?:^|/)(?:acc|gyr|mag)_[a-z]+(?:_(\d))?_csv\.zip$")
@@ -190,17 +192,19 @@ def _collect(
 def _read(members: Members, file: str) -> Series | None:
     """Seconds, increasing, and three axes; None where the file has no sample."""
     where = f"{members.source}: {file}"
+    with members.open(file) as stream:
+        header = stream.readline().removeprefix(BYTE_ORDER_MARK).strip()
+    if not header:
+        return None
+    if header != ",".join(COLUMNS).encode():
+        raise HarbenchError(f"{where}: its header is not {','.join(COLUMNS)}.")
     try:
         with members.open(file) as stream:
-            table = pd.read_csv(stream, encoding="ascii", dtype=np.float64)
-    except pd.errors.EmptyDataError:
-        return None
+            table = pd.read_csv(stream, encoding="utf-8-sig", dtype=np.float64)
     except (ValueError, pd.errors.ParserError) as error:
         line = _bad_line(members, file)
         raise HarbenchError(f"{where}, line {line}: expected 5 numbers ({error}).") from error
-    if list(table.columns) != COLUMNS:
-        raise HarbenchError(f"{where}: its header is not {','.join(COLUMNS)}.")
-    wrong = ~np.isfinite(table[COLUMNS[1:]].to_numpy()).all(axis=1)
+    wrong = ~(np.abs(table[COLUMNS[1:]].to_numpy()) <= LARGEST_VALUE).all(axis=1)
     if wrong.any():
         raise HarbenchError(f"{where}, line {int(np.argmax(wrong)) + 2}: expected 5 numbers.")
     if len(table) < 2:
@@ -215,9 +219,6 @@ def _bad_line(members: Members, file: str) -> int:
     with members.open(file) as stream:
         for number, line in enumerate(stream, start=1):
             fields = line.split(b",")
-            try:
-                if number > 1 and len([float(field) for field in fields]) != len(COLUMNS):
-                    return number
-            except ValueError:
+            if number > 1 and not (len(fields) == len(COLUMNS) and all(map(is_number, fields))):
                 return number
     return 0

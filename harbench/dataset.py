@@ -17,6 +17,8 @@ from harbench.errors import HarbenchError
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
+# What a window can hold: a larger value would become infinite.
+LARGEST_VALUE = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fnmatch
 import io
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -12,7 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from harbench.errors import HarbenchError
+from harbench.errors import HarbenchError, one_line
+
+# RuntimeError: encrypted, or of a version or compression that is not known.
+UNREADABLE = (
+    *(OSError, EOFError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
+)
+LONGEST_REASON = 160
 
 
 @dataclass(frozen=True)
@@ -31,18 +40,19 @@ class Members:
     @contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:
         """A stream of one file; what is wrong with it is said with its name."""
-        if self.archive is None:
-            path = Path(self.source) / name
-            self._check(name, path.stat().st_size)
-            with path.open("rb") as file:
-                yield file
-            return
-        self._check(name, self.archive.getinfo(name).file_size)
+        path = Path(self.source) / name
         try:
-            with self.archive.open(name) as file:
+            if self.archive is None:
+                self._check(name, path.stat().st_size)
+                stream: IO[bytes] = path.open("rb")
+            else:
+                self._check(name, self.archive.getinfo(name).file_size)
+                stream = self.archive.open(name)
+            with stream as file:
                 yield file
-        except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, NotImplementedError) as e:
-            raise HarbenchError(f"{self.source}: {name} cannot be read ({e}).") from e
+        except UNREADABLE as error:
+            reason = one_line(error)[:LONGEST_REASON]
+            raise HarbenchError(f"{self.source}: {name} cannot be read ({reason}).") from error
 
     def read(self, name: str) -> bytes:
         """All of one file."""
@@ -55,6 +65,15 @@ class Members:
                 f"{self.source}: {name} is {size:,} bytes long; at most {self.largest:,} are "
                 "expected."
             )
+
+
+def is_number(field: bytes) -> bool:
+    """Whether a field of a text file is a number as pandas reads it."""
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return b"_" not in field
 
 
 @contextmanager
@@ -82,9 +101,10 @@ def _open_zip(
 ) -> Iterator[Members]:
     try:
         archive = zipfile.ZipFile(file)
-    except zipfile.BadZipFile as error:
+    except (*UNREADABLE, ValueError) as error:
+        reason = one_line(error)[:LONGEST_REASON]
         raise HarbenchError(
-            f"{source} is not a complete zip file ({error}). Download it again, or give the "
+            f"{source} is not a complete zip file ({reason}). Download it again, or give the "
             "unpacked folder with --from."
         ) from error
     with archive:

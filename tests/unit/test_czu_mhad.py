@@ -79,12 +79,29 @@ def test_a_fast_oscillation_is_filtered_out(tmp_path: Path) -> None:
 
 def test_a_rate_that_changes_and_a_pause_are_no_matter(tmp_path: Path) -> None:
     devices = recording()
-    slow, fast = device(36000, 36003, 342), device(36003.2, 36007, 555)
+    slow, fast = device(36000, 36003, 342), device(36003.15, 36007, 555)
     devices[0] = np.vstack([slow, fast])
     write_mat(tmp_path / "cyy_a1_t1.mat", devices)
     step = (6.82 - 0.09) / 128
     wanted = 0.09 + step * (np.arange(128) + 0.5)
     np.testing.assert_allclose(recordings(tmp_path)[0].values[:, 0, 0], wanted, atol=0.03)
+
+
+def test_what_lies_in_a_long_pause_is_missing(tmp_path: Path) -> None:
+    devices = recording()
+    devices[0] = np.vstack([device(36000, 36002, 342), device(36004, 36007, 342)])
+    devices[1][300, 2] = np.nan
+    write_mat(tmp_path / "cyy_a1_t1.mat", devices)
+    values = recordings(tmp_path)[0].values
+    step = (6.82 - 0.09) / 128
+    begin = 0.09 + step * np.arange(128)
+    inside = (begin > 2) & (begin + step < 4)
+    assert np.isnan(values[inside, 0]).all() and inside.sum() > 30
+    outside = (begin + step < 2) | (begin > 4)
+    assert not np.isnan(values[outside, 0]).any()
+    assert not np.isnan(values[:, 1:]).any(), "one missing sample does not spoil its step"
+    wide = recordings(tmp_path, "czu-mhad+max_gap=2.5")[0].values
+    assert not np.isnan(wide).any()
 
 
 def test_stamps_that_repeat_or_go_back_are_dropped(tmp_path: Path) -> None:
