@@ -15,21 +15,27 @@ import traceback
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 from harbench.dataset import DATASETS, Dataset
 from harbench.errors import HarbenchError, one_line, unknown
 from harbench.method import METHODS, Method
 from harbench.protocol import Protocol, read_protocol
 
+REGISTERED: dict[str, dict[str, Any]] = {"method": METHODS, "dataset": DATASETS}
+
+
+def name_of(kind: str, module: str) -> str:
+    """What the method or dataset of a file is called: datasets have hyphens for underscores."""
+    return module.replace("_", "-") if kind == "dataset" else module
+
 
 @cache
 def _modules(group: str) -> dict[str, str]:
     """Name -> module path of everything in harbench.<group> and its entry points."""
     package = importlib.import_module(f"harbench.{group}")
-    # Names of datasets are written with hyphens, which no module can have.
-    hyphen = "-" if group == "datasets" else "_"
     found = {
-        module.name.replace("_", hyphen): f"harbench.{group}.{module.name}"
+        name_of(group.removesuffix("s"), module.name): f"harbench.{group}.{module.name}"
         for module in pkgutil.iter_modules(package.__path__)
     }
     for point in entry_points(group=f"harbench.{group}"):
@@ -53,23 +59,29 @@ def method_class(name: str) -> type[Method]:
     HarbenchError if there is none or if its import fails.
     """
     if name.endswith(".py"):
-        return _method_of_file(Path(name).resolve())
-    _import("method", "methods", name, METHODS)
+        return _of_file("method", Path(name).resolve())
+    _import("method", name)
     return METHODS[name]
 
 
 def dataset_class(name: str) -> type[Dataset]:
-    """The dataset called `name`; HarbenchError if there is none or if its import fails."""
-    _import("dataset", "datasets", name, DATASETS)
+    """The dataset called `name`, or that of the Python file at the path `name`.
+
+    HarbenchError if there is none or if its import fails.
+    """
+    if name.endswith(".py"):
+        return _of_file("dataset", Path(name).resolve())
+    _import("dataset", name)
     return DATASETS[name]
 
 
-def _import(kind: str, group: str, name: str, registered: dict[str, type]) -> None:
+def _import(kind: str, name: str) -> None:
+    registered = REGISTERED[kind]
     if name in registered:
         return
-    modules = _modules(group)
+    modules = _modules(f"{kind}s")
     if name not in modules:
-        raise unknown(kind, name, modules, hint=f"harbench list {group}")
+        raise unknown(kind, name, modules, hint=f"harbench list {kind}s")
     try:
         importlib.import_module(modules[name])
     except Exception as error:  # a broken plug-in may raise anything; it is reported, not hidden
@@ -85,14 +97,15 @@ def _import(kind: str, group: str, name: str, registered: dict[str, type]) -> No
 
 
 @cache
-def _method_of_file(path: Path) -> type[Method]:
-    name = path.stem
+def _of_file(kind: str, path: Path) -> Any:
+    """The class that a Python file registers under its own name."""
+    name, taken = name_of(kind, path.stem), _modules(f"{kind}s")
     if not path.is_file():
-        raise HarbenchError(f"Method file {path} does not exist.")
-    if name in _modules("methods"):
-        raise HarbenchError(f"{path}: {name!r} is taken by {_modules('methods')[name]}. Rename it.")
+        raise HarbenchError(f"{kind.capitalize()} file {path} does not exist.")
+    if name in taken:
+        raise HarbenchError(f"{path}: {name!r} is taken by {taken[name]}. Rename it.")
     # The whole path is in the name, so that two files of one name do not mix.
-    module_name = f"harbench_file_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}_{name}"
+    module_name = f"harbench_file_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}_{path.stem}"
     spec = importlib.util.spec_from_file_location(module_name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -105,11 +118,11 @@ def _method_of_file(path: Path) -> type[Method]:
         ]
         where = f"{path}, line {lines[-1]}" if lines else str(path)
         raise HarbenchError(f"{where}: cannot be imported: {one_line(error)}") from error
-    found = METHODS.pop(name, None)
+    found = REGISTERED[kind].pop(name, None)
     if found is None or found.__module__ != module_name:
         raise HarbenchError(
-            f"{path} registers no method called {name!r}: "
-            f"its class needs @register_method and name = {name!r}."
+            f"{path} registers no {kind} called {name!r}: "
+            f"its class needs @register_{kind} and name = {name!r}."
         )
     return found
 

@@ -9,23 +9,44 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Begin a new method.", no_args_is_help=True)
-EXAMPLE = "cnn"
-
-
-@app.callback()
-def _new() -> None:
-    """Keep `method` a word of its own, for other things to begin."""
+app = typer.Typer(help="Begin a new method or dataset.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(help="Its name, in lower case: my_net, my_data.")]
+Here = Annotated[
+    bool, typer.Option("--here", help="Write into the current folder, not into the checkout.")
+]
 
 
 @app.command()
-def method(
-    name: Annotated[str, typer.Argument(help="Its name, in lower case: my_method.")],
-    here: Annotated[
-        bool, typer.Option("--here", help="Write into the current folder, not into methods/.")
-    ] = False,
-) -> None:
+def method(name: Name, here: Here = False) -> None:
     """Write a small, documented CNN as NAME.py; it runs, and every line may be changed."""
+    from harbench import registry
+
+    cls = registry.method_class("cnn")
+    described = {
+        str(cls.__doc__): "One line: what it is. Then its paper.",
+        cls.reference: "Author et al., venue year",
+    }
+    called = _write("method", name, here, cls, described)
+    typer.echo(f"  harbench check {called}")
+    typer.echo(f"  harbench run --method {called} --protocol missing-10 --budget smoke")
+
+
+@app.command()
+def dataset(name: Name, here: Here = False) -> None:
+    """Write the reader of a zip or folder of CSV files as NAME.py, to be changed to your files.
+
+    Your own recordings need no code, if you can write them as docs/add-a-dataset.md says.
+    """
+    from harbench.testing.example import Example
+
+    called = _write("dataset", name, here, Example, {})
+    typer.echo(f"  harbench data prepare {called} --from ZIP-OR-FOLDER")
+    typer.echo(f"  harbench data info {called}")
+    typer.echo(f"  harbench run --method cnn --dataset {called} --protocol clean --budget smoke")
+
+
+def _write(kind: str, name: str, here: bool, example: type, changes: dict[str, str]) -> str:
+    """Write the example's source under another name; what the new file is called by."""
     import harbench
     from harbench import registry
     from harbench.data.paths import writing
@@ -33,39 +54,40 @@ def method(
 
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
         raise HarbenchError(
-            f"{name!r} cannot be a method's name: use lower-case letters, digits and underscores."
+            f"{name!r} cannot be a {kind}'s name: use lower-case letters, digits and underscores."
         )
-    if name in registry.method_names():
-        raise HarbenchError(f"There is a method {name!r} already. Choose another name.")
+    registered = registry.name_of(kind, name)
+    taken = registry.method_names() if kind == "method" else registry.dataset_names()
+    if registered in taken:
+        raise HarbenchError(f"There is a {kind} {registered!r} already. Choose another name.")
     root = Path(harbench.__file__).resolve().parent.parent
     if not here and not (root / "pyproject.toml").is_file():
         raise HarbenchError(
-            "harbench does not run from a checkout, which would have a folder methods/. "
-            f"Write the file here: harbench new method {name} --here"
+            f"harbench does not run from a checkout, which would have a folder {kind}s/. "
+            f"Write the file here: harbench new {kind} {name} --here"
         )
-    path = Path(f"{name}.py") if here else root / "methods" / f"{name}.py"
+    path = Path(f"{name}.py") if here else root / f"{kind}s" / f"{name}.py"
     if path.exists():
         raise HarbenchError(f"{path} exists already.")
     with writing(path) as temporary:
-        temporary.write_text(skeleton(name), encoding="utf-8")
-    called = f"./{path}" if here else name
+        temporary.write_text(_skeleton(name, registered, example, changes), encoding="utf-8")
+    called = f"./{path}" if here else registered
     typer.echo(f"Wrote {path}. Try it:")
-    typer.echo(f"  harbench check {called}")
-    typer.echo(f"  harbench run --method {called} --protocol missing-10 --budget smoke")
+    return called
 
 
-def skeleton(name: str) -> str:
-    """The source of the example method under another name."""
+def _skeleton(name: str, registered: str, example: type, changes: dict[str, str]) -> str:
+    """The source of a class's module with other names, and a description to be filled in."""
     import inspect
 
-    from harbench import registry
-
-    cls = registry.method_class(EXAMPLE)
-    source = Path(inspect.getfile(cls)).read_text(encoding="utf-8")
+    source = Path(inspect.getfile(example)).read_text(encoding="utf-8")
     body = source.split('"""', 2)[2]
     title = "".join(part.capitalize() for part in name.split("_"))
-    body = body.replace(cls.__name__, title).replace(f'"{EXAMPLE}"', f'"{name}"')
-    described = f'    """{cls.__doc__}"""'
-    body = body.replace(described, '    """One line: what it is. Then its paper."""')
-    body = body.replace(f'reference = "{cls.reference}"', 'reference = "Author et al., venue year"')
+    named = {
+        example.__name__: title,
+        f'"{example.name}"': f'"{registered}"',  # type: ignore[attr-defined]
+        f'"{example.name}.zip"': f'"{registered}.zip"',  # type: ignore[attr-defined]
+    }
+    for old, new in {**changes, **named}.items():
+        body = body.replace(old, new)
     return f'"""{title}: say in one line what it does."""{body}'

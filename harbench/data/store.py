@@ -32,11 +32,14 @@ FORMAT = 1
 
 
 def resolve(spec: str) -> tuple[str, Dataset]:
-    """The canonical spec and the dataset object, for example of ``bodysim+subjects=20``."""
+    """The canonical spec and the dataset object, for example of ``bodysim+subjects=20``.
+
+    The dataset of a file, ``./my_data.py+step=50``, goes by its name: ``my-data+step=50``.
+    """
     name, values = parse_spec(spec)
     cls = registry.dataset_class(name)
     options = build(cls.Options, values, where=f"dataset {name!r}")
-    return format_spec(name, differences(options, cls.Options())), cls(options)
+    return format_spec(cls.name, differences(options, cls.Options())), cls(options)
 
 
 def load(spec: str) -> HARDataset:

@@ -39,7 +39,7 @@ class Estimator:
 
         A stage is shared where an earlier run of the plan trains the same one.
         """
-        training = training_of(run, store.load(run.dataset))
+        training = training_of(run, store.load(run.source))
         states, seconds = [], 0.0
         stages = training.method.stages(training.budget)
         for stage, key in zip(stages, stage_keys(training), strict=True):
@@ -124,7 +124,7 @@ class Size:
 
 def sizes(run: Run) -> Size:
     """Measure a run's method on its dataset's windows."""
-    training = training_of(run, store.load(run.dataset))
+    training = training_of(run, store.load(run.source))
     method, device = training.method, torch.device(training.device)
     stages = method.stages(training.budget)
     steps = [

@@ -70,7 +70,7 @@ def failure(
 def _execute(
     run: Run, command: str, started: str, report: Callable[[Progress], None], force: bool
 ) -> Record:
-    dataset = store.load(run.dataset)
+    dataset = store.load(run.source)
     training = training_of(run, dataset)
     cache = StageCache.default()
     if force:

@@ -30,6 +30,7 @@ class Run:
 
     method: the registered name, or the path of a method's file. label: the name with what differs
     from the default configuration, as in results/. variant: the sweep's word for it, or "".
+    source: what the dataset is loaded by; its name, or the path of its file, with options.
     """
 
     method: str
@@ -37,6 +38,7 @@ class Run:
     label: str
     variant: str
     dataset: str
+    source: str
     protocol: Protocol
     budget: Budget
     precision: Precision
@@ -71,9 +73,9 @@ def make_plan(
     spent = budget(budget_name)
     place = resolve_device(device, precision)
     rules = [registry.protocol(name) for name in dict.fromkeys(protocols)]
-    ready = [store.load(name) for name in dict.fromkeys(datasets)]
+    ready = [(name, store.load(name)) for name in dict.fromkeys(datasets)]
     runs = []
-    for dataset in ready:
+    for source, dataset in ready:
         for protocol in rules:
             chosen = _seeds(protocol, dataset, seeds)
             for seed in chosen:
@@ -95,6 +97,7 @@ def make_plan(
                         label=label,
                         variant=variant,
                         dataset=dataset.spec,
+                        source=source,
                         protocol=protocol,
                         budget=spent,
                         precision=precision,

@@ -35,7 +35,7 @@ def reconstruct(run: Run, window: int | None = None) -> Rebuilt:
     most is taken. Raises HarbenchError for a method that
     rebuilds nothing.
     """
-    dataset = store.load(run.dataset)
+    dataset = store.load(run.source)
     training = training_of(run, dataset)
     method, split = training.method, training.split
     if type(method).rebuild is Method.rebuild:
