@@ -59,7 +59,8 @@ def method_class(name: str) -> type[Method]:
     HarbenchError if there is none or if its import fails.
     """
     if name.endswith(".py"):
-        return _of_file("method", Path(name).resolve())
+        found: type[Method] = _of_file("method", Path(name).resolve())
+        return found
     _import("method", name)
     return METHODS[name]
 
@@ -70,7 +71,8 @@ def dataset_class(name: str) -> type[Dataset]:
     HarbenchError if there is none or if its import fails.
     """
     if name.endswith(".py"):
-        return _of_file("dataset", Path(name).resolve())
+        found: type[Dataset] = _of_file("dataset", Path(name).resolve())
+        return found
     _import("dataset", name)
     return DATASETS[name]
 
