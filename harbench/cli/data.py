@@ -123,9 +123,9 @@ def show(
     for label in np.unique(dataset.labels):
         rows = np.flatnonzero(dataset.labels == label)
         gaps = np.isnan(dataset.windows[rows, :, chosen]).mean(axis=(1, 2))
-        # One with a gap where there is one, but not one that is missing altogether.
-        best = rows[int(np.argmax(np.where(gaps < 1, gaps, -1)))]
+        # One with a gap where there is one, but with most of its signal.
+        best = rows[int(np.argmin(np.where(gaps > 0, abs(gaps - 0.25), 1)))]
         examples.append(Example(info.classes[label], np.array(dataset.windows[best, :, chosen])))
     sensors = {each.name: each.position for each in info.sensors}
-    shown = f"{info.sensors[chosen].name}: {', '.join(info.channels)}"
-    write_figure(draw(info.title, sensors, examples, info.rate, shown), out)
+    shown = info.sensors[chosen].name
+    write_figure(draw(info.title, sensors, examples, info.rate, shown, info.channels), out)

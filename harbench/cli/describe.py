@@ -27,7 +27,8 @@ def _facts(dataset: HARDataset) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
     rows = {
         "dataset": f"{dataset.spec}: {info.title}",
-        "windows": f"{len(dataset)} of {steps} steps ({steps / info.rate:g} s at {info.rate:g} Hz)",
+        "windows": f"{len(dataset)} of {steps} steps ({steps / info.rate:.4g} s at "
+        f"{info.rate:g} Hz)",
         "size": f"{sensors} sensors x {channels} channels, {len(info.classes)} classes, "
         f"{len(np.unique(dataset.subjects))} subjects, "
         f"{len(np.unique(dataset.recordings))} recordings",
@@ -37,10 +38,11 @@ def _facts(dataset: HARDataset) -> Table:
         "fingerprint": dataset.fingerprint,
         "licence": info.licence,
         "citation": info.citation,
-        "source": info.url or "embedded",
+        "source": info.url,
     }
     for key, value in rows.items():
-        table.add_row(f"[bold]{key}[/]", value)
+        if value:
+            table.add_row(f"[bold]{key}[/]", value)
     return table
 
 

@@ -107,8 +107,12 @@ def test_a_dataset_as_a_picture() -> None:
     values = np.random.default_rng(0).normal(size=(50, 3))
     values[10:20] = np.nan
     places = {"hip": (0.1, 0.0, 0.0), "wrist": (0.3, 0.0, -0.05)}
-    figure = show("lab", places, [Example(f"c{i}", values) for i in range(6)], 25.0, "hip: x, y")
+    values[:, 1] *= 1000
+    values[:, 2] = np.nan
+    examples = [Example(f"c{i}", values) for i in range(6)]
+    figure = show("lab", places, examples, 25.0, "hip", ("x", "y", "z"))
     body, *windows = figure.axes
+    assert windows[0].get_ylim() == windows[5].get_ylim() and windows[0].get_ylim()[1] < 10
     assert {text.get_text() for text in body.texts} == set(places)
     assert [axes.get_title() for axes in windows] == [f"c{i}" for i in range(6)]
 

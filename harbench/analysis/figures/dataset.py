@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,10 +39,12 @@ def show(
     examples: list[Example],
     rate: float,
     shown: str,
+    channels: Sequence[str],
 ) -> Figure:
     """The body on the left, windows on the right; parts that are missing are shaded.
 
-    sensors: name -> metres from the pelvis (right, forward, up). shown: what the windows are of.
+    sensors: name -> metres from the pelvis (right, forward, up). shown: the sensor that the windows
+    are of. Every channel is in standard deviations from its mean over all windows drawn.
     """
     rows = -(-len(examples) // COLUMNS)
     figure = new(11.0, max(3.2, 1.1 * rows), 1, 1)
@@ -50,15 +52,25 @@ def show(
     grid = figure.add_gridspec(rows, COLUMNS + 1, width_ratios=[1.5] + [1] * COLUMNS)
     body = figure.add_subplot(grid[:, 0])
     _body(body, sensors)
-    body.set_title(title, fontsize=7)
+    figure.suptitle(title, fontsize=8)
+    centre, spread = _spread(np.concatenate([example.values for example in examples]))
+    first: Axes | None = None
     for index, example in enumerate(examples):
-        axes = figure.add_subplot(grid[index // COLUMNS, 1 + index % COLUMNS])
-        _window(axes, example, rate)
-        if index // COLUMNS < rows - 1:
-            axes.set_xticklabels([])
-        else:
+        row, column = divmod(index, COLUMNS)
+        axes = figure.add_subplot(grid[row, 1 + column], sharex=first, sharey=first)
+        first = first or axes
+        _window(axes, example.name, (example.values - centre) / spread, rate)
+        last = row == rows - 1
+        axes.tick_params(labelsize=5, labelbottom=last, labelleft=column == 0)
+        if last:
             axes.set_xlabel("s", fontsize=6)
-    figure.supxlabel(shown, fontsize=7)
+        if column == 0:
+            axes.set_ylabel("s.d.", fontsize=6)
+    assert first is not None, "a dataset has classes"
+    legend = figure.legend(
+        first.lines, channels, loc="outside lower center", ncols=len(channels), fontsize=6
+    )
+    legend.set_title(shown, {"size": 6})
     return figure
 
 
@@ -69,17 +81,32 @@ def _body(axes: Axes, sensors: Mapping[str, tuple[float, float, float]]) -> None
     for name, (right, _, up) in sensors.items():
         # Seen from the front, so the body's right is on the left of the picture.
         axes.plot(-right, up, "o", color="C1", markersize=5)
-        axes.annotate(name, (-right, up), xytext=(4, 2), textcoords="offset points", fontsize=6)
-    axes.set(xlim=(-0.75, 0.75), ylim=(-1.0, 0.85), aspect="equal")
+        outwards = -1 if right > 0 else 1
+        axes.annotate(
+            name,
+            (-right, up),
+            xytext=(5 * outwards, 2),
+            textcoords="offset points",
+            fontsize=6,
+            ha="right" if right > 0 else "left",
+        )
+    axes.set(xlim=(-0.95, 0.95), ylim=(-1.0, 0.85), aspect="equal")
     axes.axis("off")
 
 
-def _window(axes: Axes, example: Example, rate: float) -> None:
-    time = np.arange(len(example.values)) / rate
-    missing = np.isnan(example.values).any(axis=1)
+def _spread(values: np.ndarray) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of each channel of (S, C), 0 and 1 where there is none."""
+    present = [column[np.isfinite(column)] for column in values.T]
+    centre = [float(column.mean()) if len(column) else 0.0 for column in present]
+    spread = [float(column.std()) if len(column) else 0.0 for column in present]
+    return centre, [value or 1.0 for value in spread]
+
+
+def _window(axes: Axes, name: str, values: np.ndarray, rate: float) -> None:
+    time = np.arange(len(values)) / rate
+    missing = np.isnan(values).any(axis=1)
     axes.fill_between(
         time, 0, 1, where=missing, transform=axes.get_xaxis_transform(), color="0.85", step="mid"
     )
-    axes.plot(time, example.values, linewidth=0.7)
-    axes.set_title(example.name, fontsize=6, pad=2)
-    axes.tick_params(labelsize=5)
+    axes.plot(time, values, linewidth=0.7)
+    axes.set_title(name, fontsize=6, pad=2)
