@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlparse
 
-from harbench.data.paths import cache_dir, data_dir, writing
+from harbench.data.paths import cache_dir, cannot_write, data_dir, locked, writing
 from harbench.dataset import Dataset
 from harbench.errors import HarbenchError, one_line
+
+if TYPE_CHECKING:
+    import requests
 
 
 def locate(dataset: Dataset, given: Path | None) -> Path:
@@ -39,36 +43,66 @@ def download(dataset: Dataset) -> Path:
         )
     target = cache_dir() / "downloads" / Path(unquote(urlparse(url).path)).name
     note = target.with_name(target.name + ".sha256")
-    if not target.is_file():
-        _retrieve(url, target, dataset.name)
-        with writing(note) as temporary:
-            temporary.write_text(_sha256(target) + "\n")
-    elif note.is_file() and note.read_text().strip() != _sha256(target):
+    with locked(cache_dir() / "locks" / f"{target.name}.lock"):
+        if not target.is_file():
+            _retrieve(url, target, dataset.name)
+            with writing(note) as temporary:
+                temporary.write_text(_sha256(target) + "\n")
+            return target
+    if note.is_file() and note.read_text().strip() != _sha256(target):
         raise HarbenchError(f"{target} has changed since its download. Delete it and fetch again.")
     return target
 
 
 def _retrieve(url: str, target: Path, name: str) -> None:
+    """Download to `target`, going on where an earlier try was cut off.
+
+    What has arrived lies in a .part file beside `target`, the server's word for that version in
+    .part.version; where it has another version by now, or cannot go on, all is fetched anew.
+    """
     import pooch
 
-    downloader = pooch.HTTPDownloader(progressbar=_Progress(name), timeout=60)
+    part = target.with_name(f"{target.name}.part")
+    version = target.with_name(f"{part.name}.version")
     try:
-        with writing(target) as temporary:
-            downloader(url, str(temporary), None)
-    except HarbenchError as error:
-        # requests' connection errors are OSErrors, which `writing` reports as a disk problem.
-        cause = error.__cause__
-        if cause is None or cause.__class__.__module__.startswith("requests"):
-            raise _unreachable(url, name, cause or error) from cause
-        raise
+        part.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("ab") as file:
+
+            def answered(response: requests.Response, **_: object) -> None:
+                if response.status_code == 200:
+                    file.truncate(0)
+                    mark = response.headers.get("ETag") or response.headers.get("Last-Modified")
+                    version.write_text(mark or "")
+                elif response.status_code == 416:
+                    version.unlink(missing_ok=True)
+
+            headers = {"Accept-Encoding": "identity"}
+            known = version.read_text() if version.is_file() else ""
+            if file.tell() and known:
+                headers |= {"Range": f"bytes={file.tell()}-", "If-Range": known}
+            bar = _Progress(name)
+            downloader = pooch.HTTPDownloader(
+                progressbar=bar, timeout=60, headers=headers, hooks={"response": answered}
+            )
+            with bar.bar:
+                downloader(url, file, None)
+        part.replace(target)
+        version.unlink(missing_ok=True)
     except Exception as error:  # pooch and requests raise many kinds; all mean "not fetched"
-        raise _unreachable(url, name, error) from error
+        if isinstance(error, OSError) and not error.__class__.__module__.startswith("requests"):
+            raise cannot_write(part, error) from error
+        raise _unreachable(url, name, part, error) from error
 
 
-def _unreachable(url: str, name: str, error: BaseException) -> HarbenchError:
+def _unreachable(url: str, name: str, part: Path, error: BaseException) -> HarbenchError:
+    begun = ""
+    if part.is_file() and part.stat().st_size:
+        begun = " What has arrived is kept: the same command goes on from there."
+    else:
+        part.unlink(missing_ok=True)
     return HarbenchError(
-        f"Could not download dataset {name!r} from {url} ({one_line(error)[:160]}). "
-        f"Fetch the file by hand and run: harbench data prepare {name} --from FILE"
+        f"Could not download dataset {name!r} from {url} ({one_line(error)[:160]}).{begun} Or "
+        f"fetch the file by hand and run: harbench data prepare {name} --from FILE"
     )
 
 
@@ -93,7 +127,6 @@ class _Progress:
         super().__setattr__(key, value)
         if key == "total" and value:
             self.bar.update(self.task, total=float(str(value)))
-            self.bar.start()
 
     def update(self, amount: int) -> None:
         """Advance by `amount` bytes."""
@@ -104,5 +137,4 @@ class _Progress:
         self.bar.reset(self.task)
 
     def close(self) -> None:
-        """End the display."""
-        self.bar.stop()
+        """The display is ended by whoever began it."""

@@ -67,10 +67,15 @@ def show(
         if column == 0:
             axes.set_ylabel("s.d.", fontsize=6)
     assert first is not None, "a dataset has classes"
-    legend = figure.legend(
-        first.lines, channels, loc="outside lower center", ncols=len(channels), fontsize=6
+    figure.legend(
+        first.lines,
+        channels,
+        loc="outside lower center",
+        ncols=len(channels),
+        fontsize=6,
+        title=shown,
+        title_fontsize=6,
     )
-    legend.set_title(shown, {"size": 6})
     return figure
 
 
