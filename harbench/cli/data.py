@@ -42,12 +42,18 @@ def prepare(
     import time
 
     from rich.console import Console
+    from rich.progress import Progress
 
     from harbench.data import store
 
-    begun, console = time.perf_counter(), Console(stderr=True)
-    with console.status("reading", spinner="line") as status:
-        dataset = store.prepare(name, source, lambda recording: status.update(f"read {recording}"))
+    begun = time.perf_counter()
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading", total=1.0)
+
+        def report(recording: str, share: float) -> None:
+            bar.update(task, completed=share, description=f"read {recording}")
+
+        dataset = store.prepare(name, source, report)
     seconds = time.perf_counter() - begun
     typer.echo(
         f"{dataset.spec}: {len(dataset)} windows of {dataset.shape} in {seconds:.1f} s, "

@@ -8,9 +8,10 @@ import lzma
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -22,6 +23,8 @@ UNREADABLE = (
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
 )
 LONGEST_REASON = 160
+# Called with the share of a source's files that have been read.
+WATCH: ContextVar[Callable[[float], None]] = ContextVar("watch", default=lambda _: None)
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class Members:
     names: list[str]
     largest: int
     archive: zipfile.ZipFile | None
+    done: set[str] = field(default_factory=set)
 
     @contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:
@@ -50,6 +54,9 @@ class Members:
                 stream = self.archive.open(name)
             with stream as file:
                 yield file
+            self.done.add(name)
+            if isinstance(self.source, Path):
+                WATCH.get()(len(self.done) / len(self.names))
         except UNREADABLE as error:
             reason = one_line(error)[:LONGEST_REASON]
             raise HarbenchError(f"{self.source}: {name} cannot be read ({reason}).") from error

@@ -7,6 +7,7 @@ import json
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 
 from harbench import registry
 from harbench.data import fetch
+from harbench.data.archive import WATCH
 from harbench.data.paths import cache_dir, locked, writing_folder
 from harbench.data.windows import cut
 from harbench.dataset import (
@@ -29,6 +31,7 @@ from harbench.errors import HarbenchError, one_line
 from harbench.options import build, differences, format_spec, parse_spec
 
 FORMAT = 1
+Report = Callable[[str, float], None]
 
 
 def resolve(spec: str) -> tuple[str, Dataset]:
@@ -61,13 +64,12 @@ def is_prepared(canonical: str) -> bool:
         return bool(json.loads((folder / "dataset.json").read_text())["format"] == FORMAT)
 
 
-def prepare(
-    spec: str, source: Path | None = None, report: Callable[[str], None] = lambda _: None
-) -> HARDataset:
+def prepare(spec: str, source: Path | None = None, report: Report = lambda *_: None) -> HARDataset:
     """Read the raw data, cut it into windows and store them; replaces an older copy.
 
-    source: zip or folder; by default what `harbench.data.fetch.locate` finds. report(name) is
-    called for every recording that has been read. Nothing is left behind if reading fails.
+    source: zip or folder; by default what `harbench.data.fetch.locate` finds. report(name,
+    share) is called for every recording that has been read, with the share of raw files read by
+    then. Nothing is left behind if reading fails.
     """
     canonical, dataset = resolve(spec)
     with locked(_lock_file(canonical)):
@@ -78,14 +80,15 @@ def _prepare(
     canonical: str,
     dataset: Dataset,
     source: Path | None,
-    report: Callable[[str], None] = lambda _: None,
+    report: Report = lambda *_: None,
 ) -> HARDataset:
     if not dataset.embedded:
         source = fetch.locate(dataset, source)
         dataset.open(source)
     folder = _folder(canonical)
     with writing_folder(folder) as temporary:
-        index = write(_told(dataset.recordings(source), report), dataset, temporary)
+        told = _told(dataset.recordings(source), report)
+        index = copy_context().run(write, told, dataset, temporary)
         index["source"] = source.name if source else "embedded"
         (temporary / "dataset.json").write_text(json.dumps(index, indent=1))
         _open(temporary, canonical).check()
@@ -154,9 +157,11 @@ def write(recordings: Iterable[Recording], dataset: Dataset, folder: Path) -> di
     }
 
 
-def _told(recordings: Iterable[Recording], report: Callable[[str], None]) -> Iterator[Recording]:
+def _told(recordings: Iterable[Recording], report: Report) -> Iterator[Recording]:
+    shares = [0.0]
+    WATCH.set(shares.append)
     for recording in recordings:
-        report(recording.name)
+        report(recording.name, shares[-1])
         yield recording
 
 

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from unit import czu_files, opportunity_files, realworld_files
 
 from harbench.data import store
+from harbench.data.archive import WATCH
 from harbench.data.paths import cache_dir
 from harbench.errors import HarbenchError
 
@@ -300,3 +301,20 @@ def test_a_compressed_mat_file_is_read(tmp_path: Path) -> None:
     found = [store.resolve("czu-mhad")[1].recordings(p.parent) for p in (plain, small)]
     for one, other in zip(*found, strict=True):
         np.testing.assert_array_equal(one.values, other.values)
+
+
+@every
+def test_how_much_has_been_read_is_told(kind: str) -> None:
+    shares: list[float] = []
+    _, dataset = store.resolve(RAW[kind][0])
+    with archive(packed(kind)) as source:
+        dataset.open(source)
+        token = WATCH.set(shares.append)
+        for _ in dataset.recordings(source):
+            pass
+        WATCH.reset(token)
+    assert (
+        shares == sorted(shares)
+        and shares[0] > 0
+        and shares[-1] > (0.6 if kind == "folder" else 0.99)
+    )
