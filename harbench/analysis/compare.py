@@ -94,8 +94,10 @@ def verdict(difference: Difference, a: str, b: str, alpha: float = 0.05) -> str:
     found = result.verdict(alpha)
     if found == "n/a":
         return f"{result.test} cannot reach alpha with n = {result.n}; {interval}"
-    if found == "":
-        return f"no evidence of a difference: {interval}"
-    winner, loser = (a, b) if found == "better" else (b, a)
     adjusted = result.p if math.isnan(result.adjusted_p) else result.adjusted_p
+    if found == "" and result.p <= alpha:
+        return f"a difference before Holm's adjustment only (p = {adjusted:.2g} after): {interval}"
+    if found == "":
+        return f"no evidence of a difference (p = {adjusted:.2g}): {interval}"
+    winner, loser = (a, b) if found == "better" else (b, a)
     return f"{winner} is better than {loser} (p = {adjusted:.2g}): {interval}"

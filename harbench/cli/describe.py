@@ -59,21 +59,31 @@ def _sensors(dataset: HARDataset, missing: np.ndarray) -> Table:
 def _gaps(
     dataset: HARDataset, share: np.ndarray, lengths: dict[tuple[int, int], list[int]]
 ) -> Table | None:
-    """Every channel that lacks values, and its gaps; None where nothing is missing."""
+    """Every channel that lacks values, and its gaps; None where nothing is missing.
+
+    A sensor whose channels all say the same takes one line.
+    """
     if not share.any():
         return None
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title in ("channel with gaps", "missing", "gaps", "median s", "longest s"):
         table.add_column(title, justify="left" if "channel" in title else "right")
     info = dataset.info
-    for (sensor, channel), runs in lengths.items():
-        table.add_row(
-            f"{info.sensors[sensor].name} {info.channels[channel]}",
-            f"{100 * share[sensor, channel]:.2f} %",
-            f"{len(runs):,}",
-            f"{np.median(runs) / info.rate:.2f}",
-            f"{max(runs) / info.rate:.2f}",
-        )
+    for index, sensor in enumerate(info.sensors):
+        lines = {
+            info.channels[channel]: (
+                f"{100 * share[index, channel]:.2f} %",
+                f"{len(runs):,}",
+                f"{np.median(runs) / info.rate:.2f}",
+                f"{max(runs) / info.rate:.2f}",
+            )
+            for (owner, channel), runs in lengths.items()
+            if owner == index
+        }
+        if len(lines) == len(info.channels) > 1 and len(set(lines.values())) == 1:
+            lines = {"(every channel)": next(iter(lines.values()))}
+        for channel, cells in lines.items():
+            table.add_row(f"{sensor.name} {channel}", *cells)
     return table
 
 

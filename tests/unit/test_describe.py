@@ -26,6 +26,18 @@ def test_gaps_are_measured_per_channel() -> None:
     assert "s1 c2" in text and "1.53 %" in text and "2.00" in text
 
 
+def test_a_sensor_that_is_lost_as_a_whole_takes_one_line() -> None:
+    data = made_up((40, 2, 3))
+    windows = np.array(data.windows)
+    windows[:3, 5:10, 1] = np.nan
+    windows[7, 5:10, 0, 1] = np.nan
+    data = type(data)(**{**vars(data), "windows": windows})
+    console = Console(width=120, record=True)
+    console.print(describe(data))
+    text = console.export_text()
+    assert "s1 (every channel)" in text and "s1 c0" not in text and "s0 c1" in text
+
+
 def test_nothing_is_said_of_gaps_where_there_are_none() -> None:
     console = Console(width=120, record=True)
     console.print(describe(made_up((40, 2, 3))))

@@ -156,7 +156,13 @@ def test_compare_in_plain_words() -> None:
     assert words.startswith("robusthar is better than bad_one (p = ")
     even = records({"a": [1, 2, 3, 4, 5], "b": [2, 1, 3, 5, 4]})
     (row,) = compare(even, "a", "b", "accuracy", "nb-t")
-    assert verdict(row, "a", "b").startswith("no evidence of a difference: the interval is -")
+    words = verdict(row, "a", "b")
+    assert words.startswith("no evidence of a difference (p = 1): the interval is -")
+    rates = [Condition(f"missing-{r}", "mixed", r / 100) for r in (5, 10, 15)]
+    near = records({"a": [92, 94, 93], "b": [90, 91, 90]}, conditions=[CLEAN, *rates])
+    row = compare(near, "a", "b", "accuracy", "nb-t")[0]
+    assert row.result.p < 0.05 < row.result.adjusted_p and row.result.low > 0
+    assert verdict(row, "a", "b").startswith("a difference before Holm's adjustment only (p = 0.")
     (row,) = compare(even, "a", "b", "accuracy", "signflip")
     assert "cannot reach alpha with n = 5" in verdict(row, "a", "b")
     (row,) = compare(records({"a": [2], "b": [1]}), "a", "b", "accuracy", "nb-t")
