@@ -114,6 +114,10 @@ class RealWorld(Dataset):
                 for kind, file in files.items():
                     with open_inner(members, file, "*") as inner:
                         _collect(inner, kind, parts)
+                if not parts or not all(parts.values()):
+                    raise HarbenchError(
+                        f"{members.source}: proband{subject}, {activity}: there is no sample."
+                    )
                 for part, series in sorted(parts.items()):
                     name = f"proband{subject:02d}-{activity}-{part}"
                     where = f"{members.source}: {name}"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from unit.realworld_files import POSITIONS, csv, in_parts, inner, plain, samples, write
+from unit.realworld_files import POSITIONS, csv, in_parts, inner, pack, plain, samples, write
 
 from harbench.data import store
 from harbench.data.gaps import on_grid
@@ -156,6 +156,22 @@ def test_a_broken_file_is_named(name: str, tmp_path: Path) -> None:
 def test_an_empty_file_is_a_missing_sensor(data: bytes, tmp_path: Path) -> None:
     (found,) = recordings(one(tmp_path, _csv_of(data)))
     assert np.isnan(found.values[:, 4, 6:]).all() and not np.isnan(found.values[:, 4, :6]).any()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda kind, act: inner(kind, act, lambda position, of: b""),
+        lambda kind, act: inner(kind, act, lambda position, of: None),
+        lambda kind, act: pack([(f"{kind}_{act}_2_csv.zip", inner(kind, act, lambda *_: b""))]),
+    ],
+    ids=["empty files", "no files", "an empty part"],
+)
+def test_a_recording_without_a_sample_is_refused(
+    make: Callable[[str, str], bytes], tmp_path: Path
+) -> None:
+    with pytest.raises(HarbenchError, match="proband1, walking: there is no sample"):
+        recordings(write(tmp_path, {(1, "walking"): make}))
 
 
 def test_a_damaged_inner_zip_is_named(tmp_path: Path) -> None:
