@@ -144,6 +144,8 @@ class Folder(Dataset):
         table, where = _table(members, file), f"{members.source}: {file}"
         if "time" not in table:
             raise HarbenchError(f"{where} has no column `time`.")
+        if table.empty:
+            raise HarbenchError(f"{where} has no row.")
         time = _numbers(table["time"], where)
         signals = [f"{s.name}.{c}" for s in self.info.sensors for c in self.info.channels]
         for column in table.columns:

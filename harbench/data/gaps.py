@@ -15,7 +15,7 @@ def close_gaps(time: NDArray[np.float64], values: FloatArray, longest: float) ->
     its own. Nothing is filled before its first or after its last present sample.
     """
     filled = np.array(values, dtype=np.float32)
-    flat = filled.reshape(len(filled), -1)
+    flat = filled.reshape(len(filled), int(np.prod(filled.shape[1:])))
     for column in flat.T:
         present = np.flatnonzero(~np.isnan(column))
         pauses = np.flatnonzero((np.diff(present) > 1) & (np.diff(time[present]) <= longest))

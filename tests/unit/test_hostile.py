@@ -169,6 +169,19 @@ def test_a_bad_line_in_a_zip_is_named(kind: str) -> None:
     assert name.partition("!")[2] in refused and "line 5" in refused
 
 
+@every
+@pytest.mark.parametrize("rest", [0, 1, 2])
+@pytest.mark.parametrize("every_file", [False, True])
+def test_an_empty_recording_is_refused_or_skipped(kind: str, rest: int, every_file: bool) -> None:
+    """Nothing, only a first line, or two lines are left of one file, or of all."""
+    files = dict(raw(kind))
+    names = [name for name in files if not name.endswith(".toml")]
+    for name in names if every_file else names[:1]:
+        files[name] = b"\n".join(files[name].split(b"\n")[:rest])
+    refused = read(kind, pack(files))
+    assert refused or not every_file
+
+
 TOKENS = [b"NaN", b"inf", b"1e999", b"-", b"", b"\x00", b"\xe9", "é".encode(), b"9" * 40, b",",
           b"\n", b"\r\n", b" ", b'"', b"'", b"#", b"\t", b"\xef\xbb\xbf", b"\xff\xfe", b"nan",
           b"1,5", b"0x10", b"True", b"None", b";", b"=", b"["]  # fmt: skip
