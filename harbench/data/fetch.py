@@ -101,8 +101,8 @@ def _unreachable(url: str, name: str, part: Path, error: BaseException) -> Harbe
     else:
         part.unlink(missing_ok=True)
     return HarbenchError(
-        f"Could not download dataset {name!r} from {url} ({one_line(error)[:160]}).{begun} Or "
-        f"fetch the file by hand and run: harbench data prepare {name} --from FILE"
+        f"Could not download dataset {name!r} from {url} ({one_line(error)[:160]}).{begun} A "
+        f"file fetched by hand is read by: harbench data prepare {name} --from FILE"
     )
 
 
