@@ -99,7 +99,7 @@ def counted(condition: Condition, dataset: HARDataset, test: IntArray, seed: int
         lack = "has missing values of its own" if condition.scale == "gaps" else "is complete"
         raise HarbenchError(
             f"{dataset.spec}, seed {seed}: none of the {len(test)} test windows {lack}: there is "
-            f"nothing to score under {str(condition)!r}. `harbench data info` shows what lacks."
+            f"nothing to score under {str(condition)!r}. See the gaps: `harbench data info`."
         )
     return found
 
