@@ -46,17 +46,18 @@ def show(
     sensors: name -> metres from the pelvis (right, forward, up). shown: the sensor that the windows
     are of. Every channel is in standard deviations from its mean over all windows drawn.
     """
-    rows = -(-len(examples) // COLUMNS)
-    figure = new(11.0, max(3.2, 1.1 * rows), 1, 1)
+    columns = min(COLUMNS, len(examples))
+    rows = -(-len(examples) // columns)
+    figure = new(3.0 + 2.0 * columns, max(3.2, 1.1 * rows), 1, 1)
     figure.clear()
-    grid = figure.add_gridspec(rows, COLUMNS + 1, width_ratios=[1.5] + [1] * COLUMNS)
+    grid = figure.add_gridspec(rows, columns + 1, width_ratios=[1.5] + [1] * columns)
     body = figure.add_subplot(grid[:, 0])
     _body(body, sensors)
     figure.suptitle(title, fontsize=8)
     centre, spread = _spread(np.concatenate([example.values for example in examples]))
     first: Axes | None = None
     for index, example in enumerate(examples):
-        row, column = divmod(index, COLUMNS)
+        row, column = divmod(index, columns)
         axes = figure.add_subplot(grid[row, 1 + column], sharex=first, sharey=first)
         first = first or axes
         _window(axes, example.name, (example.values - centre) / spread, rate)
