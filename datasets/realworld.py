@@ -196,15 +196,17 @@ def _collect(
 def _read(members: Members, file: str) -> Series | None:
     """Seconds, increasing, and three axes; None where the file has no sample."""
     where = f"{members.source}: {file}"
-    with members.open(file) as stream:
-        header = stream.readline().removeprefix(BYTE_ORDER_MARK).strip()
-    if not header:
-        return None
-    if header != ",".join(COLUMNS).encode():
-        raise HarbenchError(f"{where}: its header is not {','.join(COLUMNS)}.")
     try:
         with members.open(file) as stream:
-            table = pd.read_csv(stream, encoding="utf-8-sig", dtype=np.float64)
+            header = stream.readline().removeprefix(BYTE_ORDER_MARK).strip()
+            if not header:
+                return None
+            if header != ",".join(COLUMNS).encode():
+                raise HarbenchError(f"{where}: its header is not {','.join(COLUMNS)}.")
+            stream.seek(0)
+            table = pd.read_csv(stream, encoding="utf-8", dtype=np.float64)
+    except HarbenchError:
+        raise
     except (ValueError, pd.errors.ParserError) as error:
         line = _bad_line(members, file)
         raise HarbenchError(f"{where}, line {line}: expected 5 numbers ({error}).") from error

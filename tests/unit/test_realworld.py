@@ -174,6 +174,15 @@ def test_a_recording_without_a_sample_is_refused(
         recordings(write(tmp_path, {(1, "walking"): make}))
 
 
+def test_a_byte_order_mark_is_no_matter(tmp_path: Path) -> None:
+    def marked(position: str, kind: str) -> bytes:
+        return b"\xef\xbb\xbf" + csv(*samples(position, kind))
+
+    (one_marked,) = recordings(one(tmp_path / "marked", marked))
+    (one_plain,) = recordings(one(tmp_path / "plain", plain))
+    np.testing.assert_array_equal(one_marked.values, one_plain.values)
+
+
 def test_a_damaged_inner_zip_is_named(tmp_path: Path) -> None:
     one(tmp_path, plain)
     path = tmp_path / "proband1" / "data" / "gyr_walking_csv.zip"
