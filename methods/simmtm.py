@@ -239,11 +239,13 @@ class SimMTM(Method):
     def reproduce(
         cls, config: Mapping[str, Any], arrays: Mapping[str, Tensor]
     ) -> dict[str, Tensor]:
-        """Against thuml/SimMTM, masked rows injected."""
-        from harbench.testing.reference import copy_weights
+        """Against thuml/SimMTM, masked rows injected; masks by share and mean masked run."""
+        from harbench.testing.reference import copy_weights, run_statistics
 
         if config["variant"] == "geometric-mask":
-            return {}
+            draws = torch.Generator().manual_seed(0)
+            masks = (geometric_mask(200, config["L"], p, run, draws) for run, p in config["rows"])
+            return {"samples/stats": torch.stack([run_statistics(m) for m in masks], dim=1)}
         variables, windows = config["input_channels"], config["B"]
         classes, places = config["num_classes_target"], ((0.0, 0.0, 0.0),) * variables
         settings = SimMTMConfig(

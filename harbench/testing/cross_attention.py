@@ -18,18 +18,18 @@ NAMES = (
 
 
 def cross_attention_outputs(arrays: Any) -> dict[str, Tensor]:
-    """Every query map (f2) fused with every class map (f1), in both directions."""
-    classes, queries = arrays["input/f1"][0], arrays["input/f2"][0]
-    size = classes.shape[1:]
+    """Every query map (f2) fused with every class map (f1) of its episode, in both directions."""
+    classes, queries = arrays["input/f1"], arrays["input/f2"]
+    episodes, size = len(classes), classes.shape[2:]
+    shape = (episodes, queries.shape[1], classes.shape[1], *size)
     module = CrossAttention(size[1] * size[2]).eval()
     copy_weights(module, arrays, NAMES)
 
     def tokens(maps: Tensor) -> Tensor:
-        return maps.flatten(2).transpose(1, 2)
+        return maps.expand(shape).flatten(0, 2).flatten(2).transpose(1, 2)
 
-    first = tokens(classes).repeat(len(queries), 1, 1)
-    second = tokens(queries).repeat_interleave(len(classes), dim=0)
-    shape = (1, len(queries), len(classes), *size)
-    fused = zip(("f1", "f2"), module(first, second), strict=True)
+    fused = zip(
+        ("f1", "f2"), module(tokens(classes[:, None]), tokens(queries[:, :, None])), strict=True
+    )
     with torch.no_grad():
         return {name: maps.transpose(1, 2).reshape(shape) for name, maps in fused}

@@ -2,7 +2,8 @@
 
 A reference file (npz) holds weights, inputs, random draws and outputs of an original; a method's
 `reproduce` builds itself at the same sizes, takes over weights and draws, and gives every output
-that it can, under the recorded names.
+that it can, under the recorded names. A random quantity is given as `samples/<name>` (S, ...),
+drawn anew S times: the recorded one must lie within four standard deviations of their mean.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from harbench.method import InputShape
 Arrays = Mapping[str, Tensor]
 Names = tuple[tuple[str, str], ...]
 GRADIENT = "grad_norm/"
-ABSOLUTE, RELATIVE, GRADIENT_RELATIVE = 1e-5, 1e-4, 1e-3
+SAMPLES = "samples/"
+ABSOLUTE, RELATIVE, GRADIENT_RELATIVE, STANDARD_DEVIATIONS = 1e-5, 1e-4, 1e-3, 4.0
 
 # TSLib's and Informer2020's names of embedding, encoder layers and head.
 ENCODER_NAMES: Names = (
@@ -43,11 +45,15 @@ ENCODER_NAMES: Names = (
 
 @dataclass(frozen=True)
 class Comparison:
-    """One recorded output. deviation: the largest |ours - theirs|, None where we give none."""
+    """One recorded output. deviation: the largest |ours - theirs|, None where we give none.
+
+    sampled: `ours` is the mean of a random quantity.
+    """
 
     output: str
     deviation: float | None
     agrees: bool
+    sampled: bool = False
 
 
 def verify(path: Path) -> list[Comparison]:
@@ -56,40 +62,65 @@ def verify(path: Path) -> list[Comparison]:
     name = config.get("method")
     if not isinstance(name, str):
         raise HarbenchError(f"{path}: its config names no method.")
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        ours = registry.method_class(name).reproduce(config, arrays)
+    method = registry.method_class(name)
+    try:
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            ours = method.reproduce(config, arrays)
+    except HarbenchError as error:
+        raise HarbenchError(f"{path}: {error}") from None
+    except (KeyError, TypeError, ValueError, IndexError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise HarbenchError(
+            f"{path}: {name} cannot be built from it ({type(error).__name__}: {reason}). "
+            f"Config, weights and inputs must belong together."
+        ) from error
     theirs = {k.removeprefix("output/"): v for k, v in arrays.items() if k.startswith("output/")}
-    return [_compare(key, ours.get(key), value) for key, value in theirs.items()]
+    return [_compare(key, ours, value) for key, value in theirs.items()]
 
 
 def read(path: Path) -> tuple[dict[str, Any], Arrays]:
     """The configuration and the arrays of a reference file."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            config: dict[str, Any] = json.loads(str(file["config"]))
+            config = json.loads(str(file["config"]))
             arrays = {k: torch.from_numpy(file[k]) for k in file.files if k != "config"}
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
         raise HarbenchError(f"{path} is not a reference file: {error}.") from None
+    if not isinstance(config, dict):
+        raise HarbenchError(f"{path} is not a reference file: its config is no JSON object.")
     return config, arrays
 
 
-def _compare(output: str, ours: Tensor | None, theirs: Tensor) -> Comparison:
+def _compare(output: str, given: Arrays, theirs: Tensor) -> Comparison:
+    samples = given.get(SAMPLES + output)
+    ours = given.get(output) if samples is None else samples.double().mean(dim=0)
+    sampled = samples is not None
     if ours is None:
         return Comparison(output, None, True)
     if ours.shape != theirs.shape:
-        return Comparison(output, float("inf"), False)
+        return Comparison(output, float("inf"), False, sampled)
     ours, theirs = ours.detach().double(), theirs.double()
-    deviation = float((ours - theirs).abs().max())
-    relative = GRADIENT_RELATIVE if output.startswith(GRADIENT) else RELATIVE
-    agrees = torch.allclose(ours, theirs, atol=ABSOLUTE, rtol=relative)
-    return Comparison(output, deviation, agrees)
+    difference = (ours - theirs).abs()
+    if samples is None:
+        relative = GRADIENT_RELATIVE if output.startswith(GRADIENT) else RELATIVE
+        agrees = torch.allclose(ours, theirs, atol=ABSOLUTE, rtol=relative)
+    else:
+        agrees = bool((difference <= STANDARD_DEVIATIONS * samples.double().std(dim=0)).all())
+    return Comparison(output, float(difference.max()), agrees, sampled)
 
 
 def series_shape(config: Mapping[str, Any]) -> InputShape:
     """The shape of a supervised file: V variables are V sensors of one channel."""
     places = ((0.0, 0.0, 0.0),) * config["V"]
     return InputShape(config["T"], config["V"], 1, config["classes"], 1.0, places)
+
+
+def run_statistics(masked: Tensor) -> Tensor:
+    """(S, 2) of masks (S, L): the masked share, and the mean length of masked runs."""
+    starts = (masked[:, 1:] & ~masked[:, :-1]).sum(dim=1) + masked[:, 0]
+    count = masked.sum(dim=1)
+    return torch.stack([count / masked.shape[1], count / starts.clamp_min(1)], dim=1)
 
 
 def own_name(theirs: str, names: Names) -> str:
@@ -133,7 +164,8 @@ def supervised_outputs(
     call(x, draws) gives the logits of windows (B, T, V, 1) with the recorded draws injected.
     """
     x = arrays["input/x"][..., None]
-    draws = [v for k, v in sorted(arrays.items()) if k.startswith("random/")]
+    drawn = (k for k in arrays if k.startswith("random/"))
+    draws = [arrays[k] for k in sorted(drawn, key=lambda k: int(k.removeprefix("random/")))]
     network.eval()
     logits = call(x, draws)
     alone = torch.cat([call(window, draws) for window in torch.split(x, 1)])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,11 +13,24 @@ import torch
 from end_to_end.commands import Cli
 
 from harbench.errors import HarbenchError
-from harbench.nn.geometric_mask import flattened_mask, geometric_mask
-from harbench.testing.reference import verify
+from harbench.nn.geometric_mask import flattened_mask
+from harbench.testing.reference import run_statistics, supervised_outputs, verify
 
 FOLDER = Path(__file__).parent
 FILES = sorted(f for f in FOLDER.glob("*.npz") if f.stem != "simmtm-geometric-mask")
+
+
+def altered(
+    tmp_path: Path, stem: str, change: Callable[[dict[str, Any], dict[str, Any]], None]
+) -> Path:
+    """A copy of a reference file with its config and arrays changed in place."""
+    with np.load(FOLDER / f"{stem}.npz") as file:
+        arrays: dict[str, Any] = dict(file)
+    config = json.loads(str(arrays["config"]))
+    change(config, arrays)
+    path = tmp_path / f"{stem}.npz"
+    np.savez(path, **{**arrays, "config": np.array(json.dumps(config))})
+    return path
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -27,19 +42,27 @@ def test_every_output_is_reproduced(path: Path) -> None:
         assert each.agrees, f"{each.output} deviates by {each.deviation}"
 
 
-def test_geometric_masks_have_the_recorded_statistics() -> None:
-    """Share and mean run length of masked values: chains are random, so within sampling error."""
+def test_masks_are_compared_by_their_statistics(tmp_path: Path) -> None:
+    """The mask itself is random; another run length is beyond sampling error."""
+    stem = "simmtm-geometric-mask"
+    found = {c.output: c for c in verify(FOLDER / f"{stem}.npz")}
+    assert found["mask"].deviation is None
+    assert found["stats"].sampled and found["stats"].agrees
+    longer = altered(tmp_path, stem, lambda config, _: config["rows"][0].__setitem__(0, 4))
+    assert not {c.output: c for c in verify(longer)}["stats"].agrees
+
+
+def test_the_line_of_the_released_code_has_the_same_statistics() -> None:
+    """`mask_order="flattened"`: the chain is drawn run by run, over one long line."""
     with np.load(FOLDER / "simmtm-geometric-mask.npz") as file:
         config, recorded = json.loads(str(file["config"])), file["output/stats"]
+    draws = torch.Generator().manual_seed(0)
     for (run, rate), (share, mean_run) in zip(config["rows"], recorded, strict=True):
-        draws = torch.Generator().manual_seed(0)
-        for masked in (
-            geometric_mask(50, config["L"], rate, run, draws),
-            flattened_mask(50 * config["L"], rate, run, draws)[None],
-        ):
-            starts = (masked[:, 1:] & ~masked[:, :-1]).sum() + masked[:, 0].sum()
-            assert float(masked.float().mean()) == pytest.approx(share, abs=0.04)
-            assert float(masked.sum() / starts) == pytest.approx(mean_run, rel=0.1)
+        line = flattened_mask(50 * config["L"], rate, run, draws)[None]
+        assert run_statistics(line)[0].tolist() == [
+            pytest.approx(share, abs=0.04),
+            pytest.approx(mean_run, rel=0.1),
+        ]
 
 
 def test_verify_reports_what_differs(cli: Cli, tmp_path: Path) -> None:
@@ -60,3 +83,53 @@ def test_what_is_no_reference_file_is_refused(cli: Cli, tmp_path: Path) -> None:
     path.write_bytes(b"junk")
     answer = cli("verify", path)
     assert answer.code == 2 and "is not a reference file" in answer.err
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda config, _: config.pop("d_model"),
+        lambda config, _: config.update(d_model=20),
+        lambda config, _: config.update(d_model="16"),
+        lambda _, arrays: arrays.pop("input/x"),
+        lambda _, arrays: arrays.pop("param/layer_norm.weight"),
+    ],
+    ids=["no size", "another size", "size as text", "no input", "no weight"],
+)
+def test_parts_that_do_not_belong_together_are_named(
+    cli: Cli, tmp_path: Path, change: Callable[[Any, Any], None]
+) -> None:
+    """The other files' rows are still printed."""
+    path = altered(tmp_path, "timesnet-tslib", change)
+    answer = cli("verify", path, FOLDER / "informer-authors.npz")
+    assert answer.code == 2 and "informer-authors.npz" in answer.out
+    assert "timesnet-tslib.npz: timesnet cannot be built" in " ".join(answer.err.split())
+    assert "Traceback" not in answer.err
+
+
+def test_episodes_of_cross_attention_are_separate(tmp_path: Path) -> None:
+    def double(_: dict[str, Any], arrays: dict[str, Any]) -> None:
+        for key in ("input/f1", "input/f2", "output/f1", "output/f2"):
+            swapped = arrays[key][:, ::-1]
+            if key.startswith("output"):
+                swapped = swapped[:, :, ::-1]
+            arrays[key] = np.concatenate([arrays[key], swapped])
+
+    comparisons = verify(altered(tmp_path, "robusthar-cross-attention-module", double))
+    assert [c.output for c in comparisons if c.agrees and c.deviation is not None] == ["f1", "f2"]
+
+
+def test_draws_are_taken_by_number() -> None:
+    """The tenth draw comes after the second."""
+    recorded = {f"random/{k}": torch.tensor(k) for k in range(12)}
+    recorded |= {"input/x": torch.zeros(1, 2, 3), "input/cotangent": torch.zeros(1, 2)}
+    seen: list[int] = []
+    network = torch.nn.Linear(3, 2)
+
+    def call(x: torch.Tensor, draws: list[torch.Tensor]) -> torch.Tensor:
+        seen.extend(int(d) for d in draws)
+        logits: torch.Tensor = network(x[:, 0, :, 0])
+        return logits
+
+    supervised_outputs(network, recorded, (), call)
+    assert seen[:12] == list(range(12))
