@@ -35,9 +35,11 @@ def tune(
 
     The trials are written to results/tuning/ as they end; `harbench run --tuned` uses the best.
     """
+    from harbench.data import store
     from harbench.options import parse_pairs
     from harbench.running.provenance import command_line
     from harbench.running.store import default_results
+    from harbench.running.tune import tunable
     from harbench.running.tune import tune as search
 
     def ended(number: int, trial: Trial) -> None:
@@ -46,6 +48,10 @@ def tune(
         default = " (default)" if number == 0 else ""
         typer.echo(f"[{number + 1}/{trials}] {score} · {values}{default} · {trial.seconds:.0f} s")
 
+    fixed = parse_pairs(settings or [], where="in --set")
+    for name in method:
+        # A wrong name behind a right one is found before the hours that the right one takes.
+        tunable(name, store.load(dataset), fixed)
     for name in method:
         typer.echo(f"{name} · {dataset} · budget {budget} · seed {seed}")
         try:
@@ -59,7 +65,7 @@ def tune(
                 seed=seed,
                 device=device.value,
                 precision=precision.value,
-                settings=parse_pairs(settings or [], where="in --set"),
+                settings=fixed,
                 command=command_line(),
                 ended=ended,
             )

@@ -14,7 +14,7 @@ from harbench.evaluation.predict import Precision
 from harbench.running.executors import News, Orders, in_process, in_workers
 from harbench.running.plan import Run, make_plan
 from harbench.running.records import Failure, Record
-from harbench.running.store import ResultStore, default_results, frame
+from harbench.running.store import ResultStore, default_results, frame, require_writable
 
 Names = str | Sequence[str]
 
@@ -75,6 +75,8 @@ def carry_out(
     jobs: worker processes; 0 runs in this process.
     """
     left = [run for run in runs if orders.force or store.find(run) is None]
+    if left:
+        require_writable(store.root)
     outcomes = in_workers(left, orders, news, jobs) if jobs else in_process(left, orders, news)
     for run, outcome in outcomes:
         store.write(run, outcome)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from pydantic import ValidationError
 
-from harbench.data.paths import write_json
+from harbench.data.paths import cannot_write, write_json
 from harbench.errors import HarbenchError
 from harbench.running.records import Failure, Identity, Record
 
@@ -23,6 +24,16 @@ if TYPE_CHECKING:
 def default_results() -> Path:
     """`$HARBENCH_RESULTS`, or ./results."""
     return Path(os.environ.get("HARBENCH_RESULTS") or "results")
+
+
+def require_writable(root: Path) -> None:
+    """Raise HarbenchError before a training whose record could not be written after it."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=root):
+            pass
+    except OSError as error:
+        raise cannot_write(root, error) from error
 
 
 @dataclass(frozen=True)

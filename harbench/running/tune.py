@@ -16,6 +16,7 @@ import torch
 from harbench import registry
 from harbench.data import splits, store
 from harbench.data.paths import write_json
+from harbench.dataset import HARDataset
 from harbench.errors import HarbenchError, TrainingError, needs
 from harbench.evaluation.metrics import scores
 from harbench.evaluation.predict import Precision, one_thread, predict
@@ -24,6 +25,7 @@ from harbench.options import build
 from harbench.running.configure import Configured, configure
 from harbench.running.plan import resolve_device
 from harbench.running.provenance import now, provenance
+from harbench.running.store import require_writable
 from harbench.running.tuned import (
     Search,
     Trial,
@@ -66,9 +68,9 @@ def tune(
     started, spent, protocol = now(), budget(budget_name), registry.protocol(protocol_name)
     place = resolve_device(device, precision)
     dataset = store.load(dataset_spec)
-    configured = configure(spec, dataset, settings or {})
+    configured, space = tunable(spec, dataset, settings or {})
+    require_writable(root)
     path = tuning_path(root, configured.label, dataset.spec, protocol, spent)
-    space = _free_space(configured, dict(settings or {}), spec)
     search = Search(
         method=configured.method.name,
         code=method_code(type(configured.method)),
@@ -119,8 +121,11 @@ def _record(
     )
 
 
-def _free_space(configured: Configured, settings: dict[str, Any], spec: str) -> SearchSpace:
-    """The method's space without what the user has fixed."""
+def tunable(
+    spec: str, dataset: HARDataset, settings: Mapping[str, Any]
+) -> tuple[Configured, SearchSpace]:
+    """A method, and its space without what the user has fixed; HarbenchError if nothing is left."""
+    configured = configure(spec, dataset, settings)
     fixed = {*settings, *(pair.partition("=")[0] for pair in spec.split("+")[1:])}
     declared = type(configured.method).search_space()
     space = {key: values for key, values in declared.items() if key not in fixed}
@@ -133,7 +138,7 @@ def _free_space(configured: Configured, settings: dict[str, Any], spec: str) -> 
             f"search_space of method {configured.method.name!r} names {unknown}, "
             "which its Config does not have."
         )
-    return space
+    return configured, space
 
 
 def _described(values: list[Any] | tuple[float, float]) -> list[Any] | dict[str, float]:

@@ -179,9 +179,11 @@ def test_a_broken_method_stops_nobody_else(cli: Cli, monkeypatch: pytest.MonkeyP
 
 
 def test_results_that_cannot_be_written_are_said(run: Cli, tmp_path: Path) -> None:
+    """Before the training, not after it."""
     (tmp_path / "file").write_text("")
     answer = run("clean", "--seeds", "0", "--results", tmp_path / "file")
     assert answer.code == 2 and "Cannot write" in answer.err and "--results" in answer.err
+    assert not (tmp_path / "cache" / "stages").exists()
 
 
 def test_a_full_disk_is_a_clear_failure_and_leaves_nothing_half_written(

@@ -96,3 +96,10 @@ def test_methods_are_tuned_alike_or_not_compared(cli: Cli) -> None:
 def test_nothing_to_tune_is_said(tmp_path: Path) -> None:
     with pytest.raises(HarbenchError, match="nothing to tune"):
         search(tmp_path, 1, lr=1e-3, kernel=3)
+
+
+def test_a_wrong_method_is_said_before_another_one_is_searched(cli: Cli, tmp_path: Path) -> None:
+    methods = ("--method", "cnn", "--method", "cn")
+    answer = cli("tune", *methods, "--trials", 1, "--dataset", DATASET, "--budget", "smoke")
+    assert answer.code == 2 and "Unknown method 'cn'" in answer.err
+    assert not (tmp_path / "results").exists()
