@@ -25,13 +25,18 @@ from harbench.training.loop import Labelled, Report, StageData, State, train
 
 @dataclass(frozen=True)
 class StageCost:
-    """What a finished stage took. cached: its weights came from an earlier training."""
+    """What a finished stage took. cached: its weights came from an earlier training.
+
+    epochs: how many ran. history: mean losses of each epoch, with "validation_f1" and
+    "validation_loss" where the stage selects by validation; empty for a stage without gradients.
+    """
 
     name: str
     epochs: int
     best_epoch: int
     seconds: float
     cached: bool
+    history: list[dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -162,7 +167,9 @@ def _train_or_load(
             note, cached = found or trained(cache.partial(key)), found is not None
             if not cached:
                 cache.save(key, network, note)
-    return StageCost(stage.name, stage.epochs, note["best_epoch"], note["seconds"], cached)
+    history = note["history"]
+    epochs = len(history) if isinstance(stage, Stage) else stage.epochs
+    return StageCost(stage.name, epochs, note["best_epoch"], note["seconds"], cached, history)
 
 
 def validation_part(training: Training, standardiser: Standardiser) -> Labelled:

@@ -186,6 +186,15 @@ def test_a_cached_stage_is_loaded_and_a_damaged_one_is_trained_again(tmp_path: P
     assert same(weights(third), weights(first))
 
 
+def test_every_epoch_leaves_a_line_of_history_cached_or_not(tmp_path: Path) -> None:
+    cache = StageCache(tmp_path)
+    first, again = (fit(training(), cache).stages for _ in range(2))
+    assert [len(cost.history) for cost in first] == [cost.epochs for cost in first] == [4, 5]
+    assert first[0].history[0].keys() == {"loss", "twice"}
+    assert first[1].history[0].keys() == {"loss", "validation_f1", "validation_loss"}
+    assert [cost.history for cost in again] == [cost.history for cost in first]
+
+
 def test_labels_reach_labelled_stages_only() -> None:
     plan = training()
     fit(plan)
