@@ -56,17 +56,40 @@ class LabelledBatch(Batch):
 
 
 @dataclass(frozen=True)
+class Patience:
+    """Epochs and optimiser steps without a better validation score; the longer of the two counts.
+
+    Counting both makes the patience comparable between methods whose batches differ in size.
+    """
+
+    epochs: int
+    steps: int
+
+
+@dataclass(frozen=True)
 class Budget:
-    """How many epochs a training may take; part of a result's identity."""
+    """How long a training may take; part of a result's identity.
+
+    pretrain, supervised: epochs of unlabelled and labelled stages. steps: a labelled stage gets at
+    least so many optimiser steps, and more epochs for them where its batches are large. patience:
+    when a stage that selects by validation ends early; None: it runs to its end.
+    See `harbench.training.length`.
+    """
 
     name: str
     pretrain: int
     supervised: int
+    steps: int = 0
+    patience: Patience | None = None
 
 
 BUDGETS = {
     budget.name: budget
-    for budget in (Budget("paper", 200, 100), Budget("quick", 40, 40), Budget("smoke", 1, 1))
+    for budget in (
+        Budget("paper", 200, 100, steps=4000),
+        Budget("quick", 40, 40, steps=4000, patience=Patience(10, 1000)),
+        Budget("smoke", 1, 1),
+    )
 }
 
 
@@ -100,6 +123,7 @@ class Stage:
     `Batch`, without any label field; otherwise it is a `LabelledBatch`.
     optimizer(parameters) builds the optimiser. schedule(progress) gives the factor of the learning
     rate at each step, progress running from 0 to 1. clip: largest L2 norm of the gradient.
+    epochs: of a labelled stage, at least (see `Budget.steps`).
     frozen(network): modules that stay in evaluation mode and are not trained.
     select: "last" keeps the last epoch; "validation" restores the epoch with the highest macro-F1
     on the validation windows (then the lowest cross-entropy, then the earliest).

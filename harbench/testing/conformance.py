@@ -149,7 +149,7 @@ def trains_what_it_says(name: str) -> None:
         frozen = list(stage.frozen(network)) if stage.frozen else []
         held_before = [_copy(module.state_dict()) for module in frozen]
         before = _copy(network.state_dict())
-        train(plan.method, stage, network, stage_data(plan, stage), 0, "fp32", None, _silent)
+        train(plan, stage, network, stage_data(plan, stage), None, _silent)
         now = network.state_dict()
         changed = any(not torch.equal(value, now[key]) for key, value in before.items())
         require(changed, f"stage {stage.name!r} changes nothing")

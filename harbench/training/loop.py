@@ -26,6 +26,8 @@ from harbench.evaluation.predict import Precision, precision_context, predict
 from harbench.method import Batch, LabelledBatch, Method, Stage
 from harbench.streams import stream, torch_seed
 from harbench.training import checkpoint
+from harbench.training.identity import Training
+from harbench.training.length import Length, stage_length, steps_per_epoch
 
 
 @dataclass(frozen=True)
@@ -65,29 +67,33 @@ Report = Callable[[State, Stage], None]
 
 
 def train(
-    method: Method,
+    training: Training,
     stage: Stage,
     network: nn.Module,
     data: StageData,
-    seed: int,
-    precision: Precision,
     partial: Path | None,
     report: Report,
 ) -> State:
     """Train `network` in place through one stage and leave it with the selected weights.
 
-    partial: where the state after every epoch is kept; a state found there is continued.
+    partial: where the state after every epoch is kept; a state found there is continued. Whether
+    the stage ends early follows from that state alone, so a resumed stage ends where it would have.
     Raises TrainingError, naming stage and epoch, when a loss is not finite.
     """
+    method, seed, precision = training.method, training.seed, training.precision
+    length = stage_length(stage, len(data.source), training.budget)
     with trained_parameters(stage, network) as trained:
         optimizer = stage.optimizer(iter(trained))
         rates = [group["lr"] for group in optimizer.param_groups]
         state = _resume(partial, network, optimizer)
         begun = time.perf_counter() - state.seconds
-        for epoch in range(state.epoch, stage.epochs):
+        while not length.over(state.epoch, state.best_epoch):
+            epoch = state.epoch
             set_mode(stage, network)
             with precision_context(precision, data.source.device):
-                losses = _epoch(stage, network, data, optimizer, trained, rates, seed, epoch)
+                losses = _epoch(
+                    stage, length, network, data, optimizer, trained, rates, seed, epoch
+                )
             state.epoch = epoch + 1
             state.history.append(losses)
             if stage.select == "validation":
@@ -123,18 +129,14 @@ def set_mode(stage: Stage, network: nn.Module) -> None:
 
 
 def batches(order: Tensor, size: int) -> list[Tensor]:
-    """Cut `order` into batches of `size`; a last batch of one window joins the one before.
-
-    Batch normalisation cannot train on a single window.
-    """
-    parts = list(torch.split(order, size))
-    if len(parts) > 1 and len(parts[-1]) == 1:
-        parts[-2:] = [torch.cat(parts[-2:])]
-    return parts
+    """Cut `order` into batches of `size`; see `steps_per_epoch`."""
+    full = (steps_per_epoch(len(order), size) - 1) * size
+    return [*torch.split(order[:full], size), order[full:]] if full else [order]
 
 
 def _epoch(
     stage: Stage,
+    length: Length,
     network: nn.Module,
     data: StageData,
     optimizer: torch.optim.Optimizer,
@@ -154,7 +156,7 @@ def _epoch(
     totals: dict[str, Tensor] = {}
     for step, rows in enumerate(parts):
         if stage.schedule is not None:
-            progress = (epoch * len(parts) + step) / (stage.epochs * len(parts))
+            progress = (epoch * length.steps + step) / length.total_steps
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * stage.schedule(progress)
         losses = stage.loss(network, _batch(data, rows, generator, augmentation))
