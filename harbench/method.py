@@ -126,7 +126,8 @@ class Stage:
     epochs: of a labelled stage, at least (see `Budget.steps`).
     frozen(network): modules that stay in evaluation mode and are not trained.
     select: "last" keeps the last epoch; "validation" restores the epoch with the highest macro-F1
-    on the validation windows (then the lowest cross-entropy, then the earliest).
+    on the validation windows (then the lowest cross-entropy, then the earliest) among those that
+    were scored: every one, or one in every 25 steps where epochs are shorter.
     """
 
     name: str

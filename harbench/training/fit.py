@@ -28,7 +28,7 @@ class StageCost:
     """What a finished stage took. cached: its weights came from an earlier training.
 
     epochs: how many ran. history: mean losses of each epoch, with "validation_f1" and
-    "validation_loss" where the stage selects by validation; empty for a stage without gradients.
+    "validation_loss" where validation windows were scored; empty for a stage without gradients.
     """
 
     name: str

@@ -7,17 +7,22 @@ from dataclasses import dataclass
 
 from harbench.method import Budget, FitStage, Stage
 
+# Scoring the validation windows costs more than a few steps of training.
+STEPS_BETWEEN_SCORES = 25
+
 
 @dataclass(frozen=True)
 class Length:
     """What a budget gives a stage. epochs: at most. steps: optimiser steps in each epoch.
 
-    patience: epochs without a better score on validation windows after which the stage ends; None
+    scored: the validation windows are scored after every so many epochs, and after the last one.
+    patience: epochs without a better score after which the stage ends, a multiple of `scored`; None
     if it never ends early.
     """
 
     epochs: int
     steps: int
+    scored: int = 1
     patience: int | None = None
 
     @property
@@ -29,6 +34,10 @@ class Length:
         """Whether a stage ends after `epoch` (counted from 1), its best one being `best_epoch`."""
         waited = epoch - best_epoch
         return epoch >= self.epochs or (self.patience is not None and waited >= self.patience)
+
+    def scores(self, epoch: int) -> bool:
+        """Whether the validation windows are scored after `epoch`, counted from 1."""
+        return epoch % self.scored == 0 or epoch == self.epochs
 
 
 def steps_per_epoch(windows: int, batch_size: int) -> int:
@@ -50,10 +59,11 @@ def stage_length(stage: Stage | FitStage, windows: int, budget: Budget) -> Lengt
     if isinstance(stage, FitStage):
         return Length(1, 1)
     steps = steps_per_epoch(windows, stage.batch_size)
+    scored = math.ceil(STEPS_BETWEEN_SCORES / steps)
     if not stage.labelled:
-        return Length(stage.epochs, steps)
+        return Length(stage.epochs, steps, scored)
     epochs = max(stage.epochs, math.ceil(budget.steps / steps))
     if budget.patience is None or stage.select != "validation":
-        return Length(epochs, steps)
+        return Length(epochs, steps, scored)
     waits = max(budget.patience.epochs, math.ceil(budget.patience.steps / steps))
-    return Length(epochs, steps, waits)
+    return Length(epochs, steps, scored, scored * math.ceil(waits / scored))

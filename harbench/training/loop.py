@@ -88,15 +88,14 @@ def train(
         state = _resume(partial, network, optimizer)
         begun = time.perf_counter() - state.seconds
         while not length.over(state.epoch, state.best_epoch):
-            epoch = state.epoch
             set_mode(stage, network)
             with precision_context(precision, data.source.device):
                 losses = _epoch(
-                    stage, length, network, data, optimizer, trained, rates, seed, epoch
+                    stage, length, network, data, optimizer, trained, rates, seed, state.epoch
                 )
-            state.epoch = epoch + 1
+            state.epoch += 1
             state.history.append(losses)
-            if stage.select == "validation":
+            if stage.select == "validation" and length.scores(state.epoch):
                 _select(method, network, data.validation, seed, precision, state)
             state.seconds = time.perf_counter() - begun
             if partial is not None:

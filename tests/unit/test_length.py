@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -14,7 +14,7 @@ from unit.toy import Killed, Toy, ToyConfig, killer, same, training, weights
 
 from harbench.method import BUDGETS, Budget, Patience, Stage
 from harbench.training.cache import StageCache
-from harbench.training.fit import Progress, fit
+from harbench.training.fit import Progress, fit, stage_lengths
 from harbench.training.identity import Training
 from harbench.training.length import Length, stage_length, steps_per_epoch
 
@@ -27,19 +27,14 @@ def stopping(epochs: int = 60) -> Training:
 def test_patience_ends_a_stage_and_keeps_the_best_epoch() -> None:
     news: list[Progress] = []
     cost = fit(stopping(), report=news.append).stages[1]
-    assert cost.epochs == len(cost.history) == cost.best_epoch + 4 < 60
-    f1 = [line["validation_f1"] for line in cost.history]
-    assert f1[cost.best_epoch - 1] == max(f1)
+    length = stage_lengths(stopping())[1]
+    assert length.patience is not None
+    assert cost.epochs == len(cost.history) == cost.best_epoch + length.patience < 60
+    f1 = {i: line["validation_f1"] for i, line in enumerate(cost.history, 1) if len(line) > 1}
+    assert f1[cost.best_epoch] == max(f1.values())
+    assert list(f1) == list(range(length.scored, cost.epochs + 1, length.scored))
     assert news[-1].epoch == news[-1].epochs == cost.epochs, "the last news says that it has ended"
     assert news[-1].seconds_left == 0
-
-
-def test_patience_counts_steps_where_they_are_more_than_its_epochs() -> None:
-    plan = stopping()
-    steps = stage_length(plan.method.stages(plan.budget)[1], len(plan.split.labelled), plan.budget)
-    budget = dataclasses.replace(plan.budget, patience=Patience(1, 6 * steps.steps))
-    cost = fit(dataclasses.replace(plan, budget=budget)).stages[1]
-    assert cost.epochs == min(60, cost.best_epoch + 6)
 
 
 def test_a_killed_training_that_ends_early_ends_with_the_same_bits(tmp_path: Path) -> None:
@@ -81,9 +76,22 @@ def test_a_stage_is_as_long_as_its_epochs_and_steps_and_no_longer(
     assert found.epochs >= epochs and found.total_steps >= steps
     assert found.epochs == epochs or (found.epochs - 1) * found.steps < steps
     assert of(False).epochs == epochs
-    waits = of(True, Patience(7, 500)).patience
-    assert waits is not None and waits >= 7 and waits * found.steps >= 500
-    assert waits == 7 or (waits - 1) * found.steps < 500
+    waiting = of(True, Patience(7, 500))
+    assert waiting.patience is not None and waiting.patience % waiting.scored == 0
+    needed = max(7, -(-500 // found.steps))
+    assert needed <= waiting.patience < needed + waiting.scored
+
+
+@given(windows=st.integers(2, 2000), batch=st.integers(2, 300), epochs=st.integers(1, 60))
+def test_the_last_epoch_is_scored_and_others_when_enough_steps_have_passed(
+    windows: int, batch: int, epochs: int
+) -> None:
+    stage = Stage("s", F.mse_loss, epochs, batch, True, torch.optim.Adam, select="validation")
+    length = stage_length(stage, windows, Budget("test", 1, 1))
+    scored = [0, *(epoch for epoch in range(1, epochs + 1) if length.scores(epoch))]
+    gaps = np.diff(scored) * length.steps
+    assert scored[-1] == epochs
+    assert (gaps[:-1] >= 25).all() and (gaps < 25 + length.steps).all()
 
 
 def test_only_quick_ends_stages_early() -> None:
