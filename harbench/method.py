@@ -148,7 +148,8 @@ class Method(ABC):
     Subclasses set the class attributes and implement `build`, `stages`, `logits`, `test_config`.
     `name` equals the file's name. `Config` is a frozen dataclass with a default for every field.
     `presets` maps a dataset's name to configuration values that the original authors chose for
-    it; they are that dataset's defaults.
+    it; they are that dataset's defaults. `named_presets` maps a name that a user may give
+    (`msgnet+preset=original`) to values that replace the defaults.
     """
 
     name: ClassVar[str]
@@ -156,6 +157,7 @@ class Method(ABC):
     reference: ClassVar[str]
     Config: ClassVar[type[Any]]
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    named_presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     def __init__(self, config: Any) -> None:
         self.config = config
@@ -209,7 +211,7 @@ class Method(ABC):
 
 
 # Options of a run that stand beside a method's own ones, as in `timesnet+augment=corruption`.
-ENGINE_OPTIONS = frozenset({"augment", "tuned", "precision"})
+ENGINE_OPTIONS = frozenset({"augment", "tuned", "precision", "preset"})
 
 M = TypeVar("M", bound=type[Method])
 METHODS: dict[str, type[Method]] = {}

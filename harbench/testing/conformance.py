@@ -55,6 +55,8 @@ def declares_itself(name: str) -> None:
     require(any(stage.labelled for stage in stages), "no stage sees a label")
     names = [stage.name for stage in stages]
     require(len(set(names)) == len(names), f"two stages have one name: {names}")
+    for preset in (*cls.presets.values(), *cls.named_presets.values()):
+        build(cls.Config, preset, name)
     values = asdict(default)
     for key, choices in cls.search_space().items():
         require(key in values, f"search_space names {key!r}, which Config lacks")
