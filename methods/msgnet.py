@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -34,8 +34,8 @@ class MSGNetConfig:
 
     nodes: graph nodes, none takes the number of variables V (TSLib's flag defaults to 7).
     instance_norm: remove each window's mean and scale per variable, as TSLib does for forecasting;
-    it also removes gravity and posture. evaluation_periods: as in TimesNet, for each window alone, or for the
-    batch as the original does.
+    it also removes gravity and posture. evaluation_periods: as in TimesNet, for each window alone,
+    or for the batch as the original does.
     """
 
     width: Annotated[int, Field(ge=2, multiple_of=2)] = 64
@@ -225,6 +225,18 @@ class MSGNet(Method):
     kind = "supervised"
     reference = "Cai et al., AAAI 2024"
     Config = MSGNetConfig
+    named_presets: ClassVar = {
+        "original": {
+            "width": 64,
+            "heads": 8,
+            "feedforward": 128,
+            "layers": 2,
+            "periods": 5,
+            "node_width": 10,
+            "graph_channels": 32,
+            "skip_channels": 32,
+        }
+    }
     config: MSGNetConfig
 
     def build(self, shape: InputShape) -> MSGNetNet:
