@@ -223,7 +223,7 @@ def _tell(
     stage: Stage,
 ) -> None:
     """Turn a stage's state into news, with the time that it and all later stages may take."""
-    over = length.over(state.epoch, state.best_epoch)
+    over = length.over(state.epoch, state.improved)
     epochs = state.epoch if over else length.epochs
     steps = (epochs - state.epoch) * length.steps + later_steps
     left = state.seconds / (state.epoch * length.steps) * steps

@@ -16,8 +16,8 @@ class Length:
     """What a budget gives a stage. epochs: at most. steps: optimiser steps in each epoch.
 
     scored: the validation windows are scored after every so many epochs, and after the last one.
-    patience: epochs without a better score after which the stage ends, a multiple of `scored`; None
-    if it never ends early.
+    patience: epochs without improvement after which the stage ends, a multiple of `scored`; None if
+    it never ends early.
     """
 
     epochs: int
@@ -30,9 +30,9 @@ class Length:
         """Optimiser steps of a stage that does not end early."""
         return self.epochs * self.steps
 
-    def over(self, epoch: int, best_epoch: int) -> bool:
-        """Whether a stage ends after `epoch` (counted from 1), its best one being `best_epoch`."""
-        waited = epoch - best_epoch
+    def over(self, epoch: int, improved: int) -> bool:
+        """Whether a stage ends after `epoch` (from 1), `improved` being the last better one."""
+        waited = epoch - improved
         return epoch >= self.epochs or (self.patience is not None and waited >= self.patience)
 
     def scores(self, epoch: int) -> bool:

@@ -53,12 +53,16 @@ class StageData:
 
 @dataclass
 class State:
-    """How far a stage has come. best: (macro-F1, -cross-entropy) on validation, or None."""
+    """How far a stage has come. best: (macro-F1, -cross-entropy) on validation, or None.
+
+    improved: the last epoch in which one of the two was better than ever before.
+    """
 
     epoch: int = 0
     seconds: float = 0.0
     best: tuple[float, float] | None = None
     best_epoch: int = 0
+    improved: int = 0
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
 
@@ -87,7 +91,7 @@ def train(
         rates = [group["lr"] for group in optimizer.param_groups]
         state = _resume(partial, network, optimizer)
         begun = time.perf_counter() - state.seconds
-        while not length.over(state.epoch, state.best_epoch):
+        while not length.over(state.epoch, state.improved):
             set_mode(stage, network)
             with precision_context(precision, data.source.device):
                 losses = _epoch(
@@ -202,9 +206,11 @@ def _select(
     predicted = logits.argmax(dim=1).numpy().astype(np.int64)
     f1 = scores(true.numpy(), predicted, logits.shape[1])["f1_macro"]
     loss = float(F.cross_entropy(logits, true))
+    if loss < min(line.get("validation_loss", math.inf) for line in state.history):
+        state.improved = state.epoch
     state.history[-1] |= {"validation_f1": f1, "validation_loss": loss}
     if state.best is None or (f1, -loss) > state.best:
-        state.best, state.best_epoch = (f1, -loss), state.epoch
+        state.best, state.best_epoch, state.improved = (f1, -loss), state.epoch, state.epoch
         state.best_weights = {k: v.detach().clone() for k, v in network.state_dict().items()}
 
 
@@ -223,6 +229,7 @@ def _keep(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, stat
             "seconds": state.seconds,
             "best": state.best,
             "best_epoch": state.best_epoch,
+            "improved": state.improved,
             "history": state.history,
         },
     )
@@ -245,6 +252,7 @@ def _resume(path: Path | None, network: nn.Module, optimizer: torch.optim.Optimi
         seconds=header["seconds"],
         best=tuple(header["best"]) if header["best"] else None,
         best_epoch=header["best_epoch"],
+        improved=header["improved"],
         best_weights={key: value.to(device) for key, value in best.items()},
         history=header["history"],
     )

@@ -29,10 +29,13 @@ def test_patience_ends_a_stage_and_keeps_the_best_epoch() -> None:
     cost = fit(stopping(), report=news.append).stages[1]
     length = stage_lengths(stopping())[1]
     assert length.patience is not None
-    assert cost.epochs == len(cost.history) == cost.best_epoch + length.patience < 60
-    f1 = {i: line["validation_f1"] for i, line in enumerate(cost.history, 1) if len(line) > 1}
+    scored = {i: line for i, line in enumerate(cost.history, 1) if len(line) > 1}
+    assert list(scored) == list(range(length.scored, cost.epochs + 1, length.scored))
+    f1 = {i: line["validation_f1"] for i, line in scored.items()}
+    loss = {i: line["validation_loss"] for i, line in scored.items()}
     assert f1[cost.best_epoch] == max(f1.values())
-    assert list(f1) == list(range(length.scored, cost.epochs + 1, length.scored))
+    improved = max(cost.best_epoch, min(loss, key=loss.__getitem__))
+    assert cost.epochs == len(cost.history) == improved + length.patience < 60
     assert news[-1].epoch == news[-1].epochs == cost.epochs, "the last news says that it has ended"
     assert news[-1].seconds_left == 0
 
