@@ -64,7 +64,8 @@ class Significance(_Part):
 class Protocol(_Part):
     """The shared rules of a comparison.
 
-    seeds: default seeds; for split "loso" the word "subjects" (seed s leaves out subject s).
+    seeds: default seeds; for split "loso" the word "subjects" (seed s leaves out subject s), for
+    split "subject" its folds 0, 1, ..., n - 1 (over all of them everybody is tested once).
     label_fraction: labelled share of the training windows. scales: how test windows are
     corrupted, at every rate; complete and gaps stand for the windows without and with missing
     values of their own. train_missing: corruption of the training and validation windows, too.
@@ -85,6 +86,11 @@ class Protocol(_Part):
     variants: dict[str, dict[str, Any]] = {"": {}}
 
     @property
+    def folds(self) -> int:
+        """Into how many groups a subject split divides the people: one seed tests each."""
+        return len(self.seeds)
+
+    @property
     def conditions(self) -> list[Condition]:
         """Clean first, then subsets of it, then every corruption at every rate."""
         subsets = [Condition(scale=s) for s in self.scales if s in get_args(Subset)]
@@ -96,6 +102,8 @@ class Protocol(_Part):
     def _consistent(self) -> Self:
         if self.seeds == "subjects" and self.split != "loso":
             raise ValueError('seeds = "subjects" goes with split = "loso" only')
+        if self.split == "subject" and self.seeds != tuple(range(len(self.seeds))):
+            raise ValueError("the seeds of a subject split are its folds: write [0, 1, ..., n - 1]")
         if self.train_missing.scale in get_args(Subset):
             raise ValueError(f"train_missing cannot be {self.train_missing}: it takes data away")
         wanted = Condition(scale=self.headline.scale, rate=self.headline.rate)

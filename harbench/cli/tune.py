@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from harbench.cli.run import Device, PrecisionName
+from harbench.errors import HarbenchError
 
 if TYPE_CHECKING:
-    from harbench.running.tuned import Trial
+    from harbench.running.tuned import Trial, TuningRecord
 
 
 def tune(
     method: Annotated[list[str], typer.Option(help="Method (repeatable).")],
-    trials: Annotated[int, typer.Option(min=1, help="Configurations to try for each method.")],
+    trials: Annotated[int, typer.Option(min=1, help="Configurations to try for each method.")] = 20,
+    grid: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Score key=v1,v2,... instead of searching (repeatable: all combinations)."
+        ),
+    ] = None,
     dataset: Annotated[str, typer.Option(help="Dataset.")] = "spar",
     protocol: Annotated[
         str, typer.Option(help="Its split, labels and training corruption are used.")
     ] = "clean",
     budget: Annotated[str, typer.Option(help="Epochs per stage: paper, quick, smoke.")] = "quick",
-    seed: Annotated[int, typer.Option(min=0, help="Of the split that selects.")] = 0,
+    seeds: Annotated[
+        str | None, typer.Option(help="One search each, as 0-4 or 0,2; the protocol's own.")
+    ] = None,
     device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.auto,
     precision: Annotated[PrecisionName, typer.Option(help="Of products.")] = PrecisionName.fp32,
     settings: Annotated[
@@ -33,10 +42,14 @@ def tune(
 ) -> None:
     """Search each method's space for the best macro-F1 on validation windows, never on test ones.
 
-    The trials are written to results/tuning/ as they end; `harbench run --tuned` uses the best.
+    Each seed has its own search, and `harbench run --tuned` uses its best for that seed: so no
+    search sees a window that its seed tests. The trials are written to results/tuning/ as they
+    end; tables of given configurations (--grid) to results/choices/.
     """
+    from harbench import registry
     from harbench.data import store
     from harbench.options import parse_pairs
+    from harbench.running.plan import chosen_seeds, parse_seeds
     from harbench.running.provenance import command_line
     from harbench.running.store import default_results
     from harbench.running.tune import tunable
@@ -46,38 +59,82 @@ def tune(
         values = ", ".join(f"{key}={_short(value)}" for key, value in trial.values.items())
         score = "failed" if trial.f1_macro is None else f"validation F1 {100 * trial.f1_macro:.2f}"
         default = " (default)" if number == 0 else ""
-        typer.echo(f"[{number + 1}/{trials}] {score} · {values}{default} · {trial.seconds:.0f} s")
+        count = f"{number + 1}" if wanted else f"{number + 1}/{trials}"
+        typer.echo(f"[{count}] {score} · {values}{default} · {trial.seconds:.0f} s")
 
     fixed = parse_pairs(settings or [], where="in --set")
+    wanted = parse_grid(grid or [])
+    data = store.load(dataset)
     for name in method:
         # A wrong name behind a right one is found before the hours that the right one takes.
-        tunable(name, store.load(dataset), fixed)
+        tunable(name, data, fixed, wanted)
+    each = chosen_seeds(registry.protocol(protocol), data, parse_seeds(seeds) if seeds else None)
     for name in method:
-        typer.echo(f"{name} · {dataset} · budget {budget} · seed {seed}")
-        try:
-            path, record = search(
-                name,
-                dataset,
-                trials,
-                results or default_results(),
-                protocol_name=protocol,
-                budget_name=budget,
-                seed=seed,
-                device=device.value,
-                precision=precision.value,
-                settings=fixed,
-                command=command_line(),
-                ended=ended,
-            )
-        except KeyboardInterrupt:
-            typer.echo("harbench: interrupted; the same command goes on from here.", err=True)
-            raise typer.Exit(130) from None
-        if record.best is None:
-            typer.echo(f"No trial succeeded; see {path}.")
-            raise typer.Exit(1)
-        best = record.trials[record.best]
-        chosen = ", ".join(f"{key}={_short(value)}" for key, value in best.values.items())
-        typer.echo(f"best of {len(record.trials)}: {chosen}. Trials: {path}")
+        found: dict[int, TuningRecord] = {}
+        for seed in each:
+            typer.echo(f"{name} · {dataset} · budget {budget} · seed {seed}")
+            try:
+                path, found[seed] = search(
+                    name,
+                    dataset,
+                    trials,
+                    results or default_results(),
+                    protocol_name=protocol,
+                    budget_name=budget,
+                    seed=seed,
+                    device=device.value,
+                    precision=precision.value,
+                    settings=fixed,
+                    grid=wanted,
+                    command=command_line(),
+                    ended=ended,
+                )
+            except KeyboardInterrupt:
+                typer.echo("harbench: interrupted; the same command goes on from here.", err=True)
+                raise typer.Exit(130) from None
+            _say_best(found[seed], path)
+        if wanted:
+            typer.echo(_comparison(list(found.values())))
+
+
+def parse_grid(texts: list[str]) -> dict[str, list[Any]] | None:
+    """``key=v1,v2`` per key; HarbenchError where a key comes twice. None where there is none."""
+    from harbench.options import parse_pairs
+
+    values: dict[str, list[Any]] = {}
+    for text in texts:
+        key, _, listed = text.partition("=")
+        if key in values:
+            raise HarbenchError(f"--grid names {key!r} twice: write {key}=v1,v2,...")
+        values[key] = [parse_pairs([f"{key}={v}"], "in --grid")[key] for v in listed.split(",")]
+    return values or None
+
+
+def _say_best(record: TuningRecord, path: Path) -> None:
+    if record.best is None:
+        typer.echo(f"No trial succeeded; see {path}.")
+        raise typer.Exit(1)
+    best = record.trials[record.best]
+    chosen = ", ".join(f"{key}={_short(value)}" for key, value in best.values.items())
+    typer.echo(f"best of {len(record.trials)}: {chosen}. Trials: {path}")
+
+
+def _comparison(records: list[TuningRecord]) -> str:
+    """Each configuration's macro-F1 on validation windows: mean, s.d. and s.e. over the seeds."""
+    import statistics
+
+    from tabulate import tabulate
+
+    rows = []
+    for number, trial in enumerate(records[0].trials):
+        scores = [100 * (record.trials[number].f1_macro or float("nan")) for record in records]
+        spread = statistics.stdev(scores) if len(scores) > 1 else float("nan")
+        seconds = statistics.mean(record.trials[number].seconds for record in records)
+        name = ", ".join(f"{key}={_short(value)}" for key, value in trial.values.items())
+        error = spread / len(scores) ** 0.5
+        rows.append([name, statistics.mean(scores), spread, error, seconds])
+    headers = ["configuration", "validation F1", "s.d.", "s.e.", "seconds"]
+    return tabulate(rows, headers, floatfmt=("", ".2f", ".2f", ".2f", ".0f"))
 
 
 def _short(value: object) -> str:

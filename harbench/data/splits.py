@@ -10,6 +10,7 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harbench.dataset import HARDataset, IntArray
 from harbench.errors import HarbenchError
@@ -17,6 +18,7 @@ from harbench.protocol import SplitKind
 from harbench.streams import stream
 
 SHARE = 0.1
+FOLDS = 5
 BLOCK_WINDOWS = 10
 
 
@@ -35,17 +37,20 @@ class Split:
         return hashlib.sha256(b"|".join(p.astype("<i8").tobytes() for p in parts)).hexdigest()
 
 
-def split(dataset: HARDataset, kind: SplitKind, label_fraction: float, seed: int) -> Split:
-    """Split `dataset` 8:1:1 in the given way and draw the labelled subset.
+def split(
+    dataset: HARDataset, kind: SplitKind, label_fraction: float, seed: int, folds: int = FOLDS
+) -> Split:
+    """Split `dataset` in the given way and draw the labelled subset.
 
-    random: stratified over windows. subject: whole subjects. loso: the test part is subject
-    number `seed` (sorted), validation another one. recording: see `_by_recording`.
+    random: 8:1:1, stratified over windows. subject: seed s tests the s-th of `folds` groups of
+    people, see `subject_folds`, and validates on the next. loso: the test part is subject number
+    `seed` (sorted), validation another one. recording: 8:1:1, see `_by_recording`.
     Raises HarbenchError where the dataset is too small for the kind.
     """
     generator = stream(seed, "split", dataset.fingerprint, kind)
     makers = {
         "random": lambda: _random(dataset.labels, generator),
-        "subject": lambda: _by_subject(dataset, generator),
+        "subject": lambda: _by_fold(dataset, seed, folds),
         "loso": lambda: _leave_one_out(dataset, generator, seed),
         "recording": lambda: _by_recording(dataset, generator),
     }
@@ -98,6 +103,19 @@ def leakage(dataset: HARDataset, split: Split) -> float:
     return float(np.mean(_near(dataset, split.test, split.train, steps)))
 
 
+def touching(dataset: HARDataset, split: Split) -> float:
+    """The share of test windows that lie next to a training window of the same recording.
+
+    Next to: their starts differ by at most a window's length or the usual step, whichever is more.
+    They may share no sample and still be nearly the same movement.
+    """
+    steps = dataset.shape[0]
+    same = np.diff(dataset.recordings) == 0
+    hops = np.diff(dataset.starts)[same]
+    hop = int(np.median(hops[hops > 0])) if np.any(hops > 0) else 0
+    return float(np.mean(_near(dataset, split.test, split.train, max(steps, hop) + 1)))
+
+
 def _random(labels: IntArray, generator: np.random.Generator) -> tuple[IntArray, ...]:
     held_out = round(SHARE * len(labels))
     test = stratified(labels, held_out, generator)
@@ -106,11 +124,35 @@ def _random(labels: IntArray, generator: np.random.Generator) -> tuple[IntArray,
     return np.setdiff1d(rest, validation), validation, test
 
 
-def _by_subject(dataset: HARDataset, generator: np.random.Generator) -> tuple[IntArray, ...]:
+def subject_folds(dataset: HARDataset, folds: int) -> list[NDArray[np.str_]]:
+    """The people of each fold: over all folds everybody is tested exactly once.
+
+    One permutation of the subjects, the same for every seed, balanced by windows: the person with
+    most windows first, each into the fold that has fewest so far. As many folds as subjects where
+    there are fewer subjects.
+    """
     subjects = _subjects(dataset, "subject")
-    order = generator.permutation(subjects)
-    held_out = max(1, round(SHARE * len(subjects)))
-    return _of_subjects(dataset, order[:held_out], order[held_out : 2 * held_out])
+    order = stream(0, "folds", dataset.fingerprint).permutation(subjects)
+    sizes = np.array([np.count_nonzero(dataset.subjects == person) for person in order])
+    members: list[list[str]] = [[] for _ in range(min(folds, len(subjects)))]
+    windows = np.zeros(len(members), dtype=np.int64)
+    for index in np.argsort(-sizes, kind="stable"):
+        # An empty fold comes first: with as many folds as people each must get one.
+        lightest = int(np.argmin(windows))
+        members[lightest].append(order[index])
+        windows[lightest] += sizes[index]
+    return [np.array(people) for people in members]
+
+
+def _by_fold(dataset: HARDataset, seed: int, folds: int) -> tuple[IntArray, ...]:
+    groups = subject_folds(dataset, folds)
+    if seed >= len(groups):
+        raise HarbenchError(
+            f"Dataset {dataset.spec!r}: its {len(np.unique(dataset.subjects))} subjects make "
+            f"{len(groups)} folds; seeds of a 'subject' split go from 0 to "
+            f"{len(groups) - 1}, got {seed}."
+        )
+    return _of_subjects(dataset, groups[seed], groups[(seed + 1) % len(groups)])
 
 
 def _leave_one_out(
@@ -158,8 +200,11 @@ def _by_recording(dataset: HARDataset, generator: np.random.Generator) -> tuple[
     block_of = np.empty(len(order), dtype=np.int64)
     new_block = np.r_[True, (owner[1:] != owner[:-1]) | (rank[1:] % BLOCK_WINDOWS == 0)]
     block_of[order] = np.cumsum(new_block) - 1
-    blocks = range(int(block_of.max()) + 1)
-    main = np.array([np.bincount(dataset.labels[block_of == b]).argmax() for b in blocks])
+    classes = int(dataset.labels.max()) + 1
+    held = np.bincount(
+        block_of * classes + dataset.labels, minlength=classes * (block_of.max() + 1)
+    )
+    main = held.reshape(-1, classes).argmax(axis=1)
     train_b, validation_b, test_b = _random(main, generator)
     train, validation, test = (
         np.flatnonzero(np.isin(block_of, part)) for part in (train_b, validation_b, test_b)

@@ -77,37 +77,43 @@ def make_plan(
     runs = []
     for source, dataset in ready:
         for protocol in rules:
-            chosen = _seeds(protocol, dataset, seeds)
+            chosen = chosen_seeds(protocol, dataset, seeds)
             for seed in chosen:
                 check_split(dataset, protocol, seed)
-            searched = tuned and find_tuned(tuned, methods, dataset, protocol, spent, precision)
+            searched = [
+                find_tuned(tuned, methods, dataset, protocol, spent, precision, seed)
+                if tuned
+                else {}
+                for seed in chosen
+            ]
             for name, (variant, values) in itertools.product(
                 dict.fromkeys(methods), protocol.variants.items()
             ):
                 given = {**values, **(settings or {})}
-                found = configure(name, dataset, given, searched[name] if searched else None)
-                check_method(found.method, dataset)
-                label = found.label
-                if precision != "fp32":
-                    label = f"{label}+precision={precision}"
-                runs += [
-                    Run(
-                        method=found.source,
-                        config=asdict(found.method.config),
-                        label=label,
-                        variant=variant,
-                        dataset=dataset.spec,
-                        source=source,
-                        protocol=protocol,
-                        budget=spent,
-                        precision=precision,
-                        augment=found.augment,
-                        device=place,
-                        seed=seed,
-                        identity=_identity(found, dataset, protocol, spent, precision, seed),
+                for seed, search in zip(chosen, searched, strict=True):
+                    found = configure(name, dataset, given, search.get(name))
+                    if seed == chosen[0] or search:
+                        check_method(found.method, dataset)
+                    label = found.label
+                    if precision != "fp32":
+                        label = f"{label}+precision={precision}"
+                    runs.append(
+                        Run(
+                            method=found.source,
+                            config=asdict(found.method.config),
+                            label=label,
+                            variant=variant,
+                            dataset=dataset.spec,
+                            source=source,
+                            protocol=protocol,
+                            budget=spent,
+                            precision=precision,
+                            augment=found.augment,
+                            device=place,
+                            seed=seed,
+                            identity=_identity(found, dataset, protocol, spent, precision, seed),
+                        )
                     )
-                    for seed in chosen
-                ]
     return runs
 
 
@@ -136,7 +142,7 @@ def training_of(run: Run, dataset: HARDataset) -> Training:
     return Training(
         method=cls(build(cls.Config, run.config, f"method {run.method!r}")),
         dataset=dataset,
-        split=splits.split(dataset, protocol.split, protocol.label_fraction, run.seed),
+        split=protocol_split(dataset, protocol, run.seed),
         train_missing=protocol.train_missing,
         budget=run.budget,
         seed=run.seed,
@@ -146,11 +152,16 @@ def training_of(run: Run, dataset: HARDataset) -> Training:
     )
 
 
+def protocol_split(dataset: HARDataset, protocol: Protocol, seed: int) -> splits.Split:
+    """The split that a protocol prescribes for a seed."""
+    return splits.split(dataset, protocol.split, protocol.label_fraction, seed, protocol.folds)
+
+
 def check_split(dataset: HARDataset, protocol: Protocol, seed: int) -> None:
     """Find out before training whether the split and the corruption are possible."""
     from harbench.data.missing import corrupt, counted
 
-    split = splits.split(dataset, protocol.split, protocol.label_fraction, seed)
+    split = protocol_split(dataset, protocol, seed)
     for condition in protocol.conditions:
         counted(condition, dataset, split.test, seed)
         corrupt(condition, len(split.test), dataset.shape, dataset.fingerprint, seed)
@@ -169,11 +180,16 @@ def parse_seeds(text: str) -> list[int]:
     return list(dict.fromkeys(seeds))
 
 
-def _seeds(protocol: Protocol, dataset: HARDataset, seeds: Iterable[int] | None) -> list[int]:
+def chosen_seeds(
+    protocol: Protocol, dataset: HARDataset, seeds: Iterable[int] | None = None
+) -> list[int]:
+    """The given seeds, or the protocol's: a fold of people each where it splits by subject."""
     if seeds is not None:
         return list(seeds)
     if protocol.seeds == "subjects":
         return list(range(len(np.unique(dataset.subjects))))
+    if protocol.split == "subject":
+        return list(range(len(splits.subject_folds(dataset, protocol.folds))))
     return list(protocol.seeds)
 
 
@@ -187,6 +203,9 @@ def _identity(
 ) -> Identity:
     method = configured.method
     said = {"name", "description", "seeds", "headline", "metrics", "significance", "variants"}
+    rules = protocol.model_dump(mode="json", exclude=said)
+    if protocol.split == "subject":
+        rules["folds"] = protocol.folds
     return Identity(
         method=method.name,
         config=asdict(method.config),
@@ -194,7 +213,7 @@ def _identity(
         dataset=dataset.spec,
         fingerprint=dataset.fingerprint,
         protocol=protocol.name,
-        rules=protocol.model_dump(mode="json", exclude=said),
+        rules=rules,
         budget=spent.name,
         precision=precision,
         augment=configured.augment,

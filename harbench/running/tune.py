@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ import numpy as np
 import torch
 
 from harbench import registry
-from harbench.data import splits, store
+from harbench.data import store
 from harbench.data.paths import write_json
 from harbench.dataset import HARDataset
 from harbench.errors import HarbenchError, TrainingError, needs
@@ -23,10 +24,11 @@ from harbench.evaluation.predict import Precision, one_thread, predict
 from harbench.method import Method, SearchSpace, budget
 from harbench.options import build
 from harbench.running.configure import Configured, configure
-from harbench.running.plan import resolve_device
+from harbench.running.plan import protocol_split, resolve_device
 from harbench.running.provenance import now, provenance
 from harbench.running.store import require_writable
 from harbench.running.tuned import (
+    Curve,
     Search,
     Trial,
     TuningRecord,
@@ -35,7 +37,8 @@ from harbench.running.tuned import (
     tuning_path,
 )
 from harbench.streams import stream_seed
-from harbench.training.fit import Progress, fit, validation_part
+from harbench.training.cache import StageCache
+from harbench.training.fit import Fitted, Progress, StageCost, fit, validation_part
 from harbench.training.identity import Training, method_code
 
 # Optuna's TPE draws this many trials at random (after the default configuration) before it models.
@@ -54,6 +57,7 @@ def tune(
     device: str = "auto",
     precision: Precision = "fp32",
     settings: Mapping[str, Any] | None = None,
+    grid: Mapping[str, list[Any]] | None = None,
     command: str = "harbench.tune",
     report: Callable[[int, Progress], None] = lambda _number, _progress: None,
     ended: Callable[[int, Trial], None] = lambda _number, _trial: None,
@@ -63,14 +67,16 @@ def tune(
     Trial 0 is the default configuration; `settings` and options in `spec` are fixed. A search that
     was ended goes on where it was, with the same trials as an uninterrupted one. Selection is by
     macro-F1 on the validation windows of `seed`; test windows are never touched.
+    grid: instead of a search, every combination of these values; finished stages are cached.
     """
-    needs("optuna", "tune")
+    if grid is None:
+        needs("optuna", "tune")
     started, spent, protocol = now(), budget(budget_name), registry.protocol(protocol_name)
     place = resolve_device(device, precision)
     dataset = store.load(dataset_spec)
-    configured, space = tunable(spec, dataset, settings or {})
+    configured, space = tunable(spec, dataset, settings or {}, grid)
     require_writable(root)
-    path = tuning_path(root, configured.label, dataset.spec, protocol, spent)
+    path = tuning_path(root, configured.label, dataset.spec, protocol, spent, seed, grid)
     search = Search(
         method=configured.method.name,
         code=method_code(type(configured.method)),
@@ -85,10 +91,13 @@ def tune(
         seed=seed,
     )
     done = _done(path, search)
-    split = splits.split(dataset, protocol.split, protocol.label_fraction, seed)
+    split = protocol_split(dataset, protocol, seed)
     base = asdict(configured.method.config)
+    listed = combinations(configured.method, grid) if grid is not None else []
+    trials = len(listed) or trials
+    cache = None if grid is None else StageCache.default()
     for number in range(len(done), trials):
-        values = _suggest(number, space, done, base, seed)
+        values = listed[number] if listed else _suggest(number, space, done, base, seed)
         cls = type(configured.method)
         method = cls(build(cls.Config, {**base, **values}, f"method {cls.name!r}"))
         training = Training(
@@ -102,7 +111,7 @@ def tune(
             device=place,
             augment=configured.augment,
         )
-        done.append(_try(training, values, partial(report, number)))
+        done.append(_try(training, values, cache, partial(report, number)))
         ended(number, done[-1])
         write_json(path, _record(search, trials, done, command, started).model_dump(mode="json"))
     return path, _record(search, trials, done, command, started)
@@ -122,10 +131,19 @@ def _record(
 
 
 def tunable(
-    spec: str, dataset: HARDataset, settings: Mapping[str, Any]
+    spec: str,
+    dataset: HARDataset,
+    settings: Mapping[str, Any],
+    grid: Mapping[str, list[Any]] | None = None,
 ) -> tuple[Configured, SearchSpace]:
-    """A method, and its space without what the user has fixed; HarbenchError if nothing is left."""
+    """A method, and its space without what the user has fixed; HarbenchError if nothing is left.
+
+    grid: takes the place of the method's own space; every combination is tried out on the way.
+    """
     configured = configure(spec, dataset, settings)
+    if grid is not None:
+        combinations(configured.method, grid)
+        return configured, grid
     fixed = {*settings, *(pair.partition("=")[0] for pair in spec.split("+")[1:])}
     declared = type(configured.method).search_space()
     space = {key: values for key, values in declared.items() if key not in fixed}
@@ -139,6 +157,21 @@ def tunable(
             "which its Config does not have."
         )
     return configured, space
+
+
+def combinations(method: Method, grid: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
+    """Every combination of a grid's values, as the Config types them.
+
+    The default's come first, also where they are not among the listed ones.
+    """
+    base, cls = asdict(method.config), type(method)
+    products = (dict(zip(grid, each, strict=True)) for each in itertools.product(*grid.values()))
+    typed = [asdict(build(cls.Config, {**base, **v}, f"method {cls.name!r}")) for v in products]
+    found = [{key: base[key] for key in grid}]
+    for values in ({key: config[key] for key in grid} for config in typed):
+        if values not in found:
+            found.append(values)
+    return found
 
 
 def _described(values: list[Any] | tuple[float, float]) -> list[Any] | dict[str, float]:
@@ -192,22 +225,43 @@ def _suggest(
     return dict(study.ask(distributions).params)
 
 
-def _try(training: Training, values: dict[str, Any], report: Callable[[Progress], None]) -> Trial:
+def _try(
+    training: Training,
+    values: dict[str, Any],
+    cache: StageCache | None,
+    report: Callable[[Progress], None],
+) -> Trial:
     """Train once and score the validation windows; a training that fails is a trial, too."""
     begun = time.perf_counter()
+    stages: list[Curve] = []
     try:
         with one_thread():
-            score: float | None = validation_f1(training, report)
-        error = ""
+            fitted = fit(training, cache, report)
+            score: float | None = validation_f1(training, fitted)
+        stages, error = [_curve(cost) for cost in fitted.stages], ""
     except (HarbenchError, TrainingError) as failed:
         score, error = None, str(failed)
     seconds = round(time.perf_counter() - begun, 1)
-    return Trial(values=_json(values), f1_macro=score, seconds=seconds, error=error)
+    return Trial(values=_json(values), f1_macro=score, seconds=seconds, error=error, stages=stages)
 
 
-def validation_f1(training: Training, report: Callable[[Progress], None]) -> float:
-    """Train and return macro-F1 on the validation windows."""
-    fitted = fit(training, None, report)
+def _curve(cost: StageCost) -> Curve:
+    """What a stage's history says of validation windows."""
+    scored = [i + 1 for i, line in enumerate(cost.history) if "validation_f1" in line]
+    lines = [cost.history[i - 1] for i in scored]
+    return Curve(
+        stage=cost.name,
+        epochs=cost.epochs,
+        best_epoch=cost.best_epoch,
+        seconds=round(cost.seconds, 1),
+        scored=scored,
+        validation_f1=[round(line["validation_f1"], 4) for line in lines],
+        validation_loss=[round(line["validation_loss"], 4) for line in lines],
+    )
+
+
+def validation_f1(training: Training, fitted: Fitted) -> float:
+    """Macro-F1 of a trained network on the validation windows."""
     part = validation_part(training, fitted.standardiser)
     method: Method = training.method
     logits = predict(method, fitted.network, part.source, training.seed, training.precision)

@@ -1,8 +1,15 @@
-"""Tuning records: results/tuning/<dataset>/<split>-<labels>/<budget>/<method>.json."""
+"""Tuning records: results/tuning/<dataset>/<split>-<labels>/<budget>/<method>/seed-<s>.json.
+
+A search belongs to one seed: it sees the training and validation windows of that seed alone, and
+`run --tuned` uses for each seed that seed's own search. A search shared by all seeds would see
+test windows of others: under a subject split everybody is tested once, so no window is in no test
+part. Tables of given configurations (`tune --grid`) lie under results/choices/, and no run uses
+them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +29,18 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", serialize_by_alias=True)
 
 
+class Curve(_Part):
+    """One stage of a trial. scored: the epochs after which validation windows were scored."""
+
+    stage: str
+    epochs: int
+    best_epoch: int
+    seconds: float
+    scored: list[int]
+    validation_f1: list[float]
+    validation_loss: list[float]
+
+
 class Trial(_Part):
     """One configuration and its macro-F1 on the validation windows; error: why it has none."""
 
@@ -29,6 +48,7 @@ class Trial(_Part):
     f1_macro: float | None
     seconds: float
     error: str = ""
+    stages: list[Curve] = []
 
 
 class Search(_Part):
@@ -60,16 +80,33 @@ class TuningRecord(_Part):
 
 def training_rules(protocol: Protocol) -> dict[str, Any]:
     """The rules of a protocol that training depends on."""
-    return protocol.model_dump(mode="json", include={"split", "label_fraction", "train_missing"})
+    return protocol.model_dump(
+        mode="json", include={"split", "label_fraction", "train_missing"}
+    ) | ({"folds": protocol.folds} if protocol.split == "subject" else {})
 
 
-def tuning_path(root: Path, label: str, dataset: str, protocol: Protocol, budget: Budget) -> Path:
-    """Where the search for a method lies; `label` is its name with what is fixed."""
+def tuning_path(
+    root: Path,
+    label: str,
+    dataset: str,
+    protocol: Protocol,
+    budget: Budget,
+    seed: int,
+    grid: Iterable[str] | None = None,
+) -> Path:
+    """Where the search for a method lies; `label` is its name with what is fixed.
+
+    grid: the keys of a table of given configurations, which lies apart from searches.
+    """
     rules = f"{protocol.split}-{100 * protocol.label_fraction:g}"
     missing = protocol.train_missing
     if missing.corrupts:
         rules += f"-{missing.scale}-{100 * missing.rate:g}"
-    return root / "tuning" / dataset / rules / budget.name / f"{label}.json"
+    if protocol.split == "subject":
+        rules += f"-{protocol.folds}-folds"
+    kind = "tuning" if grid is None else "choices"
+    name = label if grid is None else f"{label}+{'+'.join(grid)}"
+    return root / kind / dataset / rules / budget.name / name / f"seed-{seed}.json"
 
 
 def read_tuning(path: Path) -> TuningRecord:
@@ -89,15 +126,16 @@ def find_tuned(
     protocol: Protocol,
     budget: Budget,
     precision: Precision,
+    seed: int,
 ) -> dict[str, Tuned]:
-    """What was chosen for each method; refuses searches that are missing, outdated or unequal."""
+    """What was chosen for a seed; refuses searches that are missing, outdated or unequal."""
     found = {}
     for spec in dict.fromkeys(methods):
         configured = configure(spec, dataset, {})
-        path = tuning_path(root, configured.label, dataset.spec, protocol, budget)
+        path = tuning_path(root, configured.label, dataset.spec, protocol, budget, seed)
         command = (
             f"harbench tune --method {spec} --dataset {dataset.spec} "
-            f"--protocol {protocol.name} --budget {budget.name} --trials N"
+            f"--protocol {protocol.name} --budget {budget.name} --seeds {seed} --trials N"
         )
         if not path.is_file():
             raise HarbenchError(f"{spec} has not been tuned ({path} is absent). Run: {command}")

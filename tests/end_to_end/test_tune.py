@@ -16,7 +16,7 @@ from harbench.running.tune import tune
 from harbench.running.tuned import TuningRecord
 
 SMALL = {"width": 8, "layers": 1}
-PLACE = Path("tuning") / DATASET / "random-15" / "smoke" / "cnn+layers=1+width=8.json"
+PLACE = Path("tuning") / DATASET / "random-15" / "smoke" / "cnn+layers=1+width=8/seed-0.json"
 
 
 def search(folder: Path, trials: int, **settings: Any) -> TuningRecord:
@@ -46,7 +46,7 @@ def test_selection_never_sees_a_test_window(
     windows[test] = 1e6
     labels[test] = 0
     whole = splits.split(data, "random", 0.15, 0)
-    monkeypatch.setattr(module.splits, "split", lambda *_: whole)
+    monkeypatch.setattr(module, "protocol_split", lambda *_: whole)
     junk = type(data)(**{**vars(data), "windows": windows, "labels": labels})
     monkeypatch.setattr(module.store, "load", lambda _: junk)
     after = search(tmp_path / "b", 2)
@@ -72,22 +72,24 @@ def test_tuned_runs_use_what_was_chosen(cli: Cli, tmp_path: Path) -> None:
     assert absent.code == 2 and "has not been tuned" in absent.err
     assert "harbench tune --method cnn" in absent.err
     assert cli("tune", "--method", "cnn", "--dataset", DATASET, "--budget", "smoke",
-               "--trials", "2").code == 0  # fmt: skip
+               "--trials", "2", "--seeds", "0").code == 0  # fmt: skip
     done = cli(*run, "--method", "cnn", "--dataset", DATASET, "--budget", "smoke")
     assert done.code == 0, done.err
     record = read(tmp_path / "results" / DATASET / "clean/smoke/cnn+tuned=2/seed-0.json")
     assert record["identity"]["tuned"] == 2
-    table = read(tmp_path / "results" / PLACE.with_name("cnn.json"))
+    table = read(tmp_path / "results" / PLACE.parent.with_name("cnn") / "seed-0.json")
     chosen = table["trials"][table["best"]]["values"]
     assert {key: record["identity"]["config"][key] for key in chosen} == chosen
-    assert command("tune", "--trials", "1").code == 0
+    assert command("tune", "--trials", "1", "--seeds", "0").code == 0
     assert (tmp_path / "results" / PLACE).is_file()
 
 
 def test_methods_are_tuned_alike_or_not_compared(cli: Cli) -> None:
     shared = ("--dataset", DATASET, "--budget", "smoke")
     for method, trials in (("cnn", 2), ("random_forest", 1)):
-        assert cli("tune", "--method", method, "--trials", trials, *shared).code == 0
+        assert (
+            cli("tune", "--method", method, "--trials", trials, "--seeds", "0", *shared).code == 0
+        )
     run = ("run", "--protocol", "clean", "--seeds", "0", "--tuned", *shared)
     answer = cli(*run, "--method", "cnn", "--method", "random_forest")
     assert answer.code == 2 and "different numbers of trials" in answer.err
@@ -103,3 +105,30 @@ def test_a_wrong_method_is_said_before_another_one_is_searched(cli: Cli, tmp_pat
     answer = cli("tune", *methods, "--trials", 1, "--dataset", DATASET, "--budget", "smoke")
     assert answer.code == 2 and "Unknown method 'cn'" in answer.err
     assert not (tmp_path / "results").exists()
+
+
+def test_each_seed_has_its_own_search(cli: Cli, tmp_path: Path) -> None:
+    """A search for one seed never serves another, whose test windows it may have seen."""
+    shared = ("--method", "cnn", "--dataset", DATASET, "--budget", "smoke")
+    assert cli("tune", "--trials", 2, "--seeds", "0", *shared).code == 0
+    answer = cli("run", "--protocol", "clean", "--seeds", "0-1", "--tuned", *shared)
+    assert answer.code == 2 and "--seeds 1 --trials" in answer.err
+    assert cli("tune", "--trials", 2, "--seeds", "0-1", *shared).code == 0
+    assert cli("run", "--protocol", "clean", "--seeds", "0-1", "--tuned", *shared).code == 0
+
+
+def test_a_grid_scores_what_it_lists_and_serves_no_run(cli: Cli, tmp_path: Path) -> None:
+    shared = ("--method", "cnn", "--dataset", DATASET, "--budget", "smoke", "--seeds", "0")
+    answer = cli("tune", "--grid", "width=8,16", "--grid", "layers=1", *shared)
+    assert answer.code == 0, answer.err
+    place = tmp_path / "results/choices" / DATASET / "random-15/smoke/cnn+width+layers/seed-0.json"
+    trials = read(place)["trials"]
+    given = [trial["values"] for trial in trials[1:]]
+    assert given == [{"width": 8, "layers": 1}, {"width": 16, "layers": 1}]
+    curve = trials[1]["stages"][0]
+    assert curve["scored"] == [1] and curve["validation_f1"] == [round(trials[1]["f1_macro"], 4)]
+    assert "has not been tuned" in cli("run", "--tuned", *shared).err
+    twice = cli("tune", "--grid", "width=8", "--grid", "width=16", *shared)
+    assert twice.code == 2 and "names 'width' twice" in twice.err
+    wrong = cli("tune", "--grid", "widht=8", *shared)
+    assert wrong.code == 2 and "width" in wrong.err

@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harbench.data.splits import labelled_subset, leakage, split, stratified
+from harbench.data.splits import (
+    labelled_subset,
+    leakage,
+    split,
+    stratified,
+    subject_folds,
+    touching,
+)
 from harbench.data.store import from_arrays
 from harbench.dataset import DatasetInfo, HARDataset, Sensor
 from harbench.errors import HarbenchError
@@ -67,7 +74,7 @@ def test_parts_are_disjoint_and_labels_lie_in_training(
     kind: str, seed: int, fraction: float
 ) -> None:
     data = dataset()
-    parts = split(data, kind, fraction, seed)  # type: ignore[arg-type]
+    parts = split(data, kind, fraction, seed, folds=6)  # type: ignore[arg-type]
     everything = np.concatenate([parts.train, parts.validation, parts.test])
     assert len(np.unique(everything)) == len(everything)
     assert np.isin(parts.labelled, parts.train).all()
@@ -143,3 +150,48 @@ def test_a_split_depends_on_the_seed_and_on_the_data_only() -> None:
 def test_too_few_subjects_is_said() -> None:
     with pytest.raises(HarbenchError, match="at least 3 subjects"):
         split(dataset(subjects=2), "subject", 0.15, 0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(sizes=st.lists(st.integers(1, 40), min_size=3, max_size=20), folds=st.integers(3, 7))
+def test_folds_test_everybody_exactly_once_and_are_balanced(sizes: list[int], folds: int) -> None:
+    people = np.repeat([f"p{i:02}" for i in range(len(sizes))], sizes)
+    data = dataclasses.replace(
+        from_arrays(np.zeros((len(people), 2, 1, 1), np.float32), np.arange(len(people)) % 3, INFO),
+        subjects=people,
+    )
+    groups = subject_folds(data, folds)
+    assert len(groups) == min(folds, len(sizes))
+    assert sorted(np.concatenate(groups)) == sorted(set(people))
+    windows = [int(np.isin(people, group).sum()) for group in groups]
+    # The greedy rule: a fold is heavier than the lightest one by at most the person it got last.
+    assert max(windows) - min(windows) <= max(sizes)
+    tested = [set(split(data, "subject", 1.0, s, folds).test) for s in range(len(groups))]
+    assert sum(map(len, tested)) == len(set.union(*tested)) == len(people)
+
+
+def test_folds_do_not_depend_on_the_seed_and_validate_on_the_next_fold() -> None:
+    data = dataset()
+    groups = subject_folds(data, 5)
+    for seed in range(5):
+        parts = split(data, "subject", 0.15, seed)
+        assert set(data.subjects[parts.test]) == set(groups[seed])
+        assert set(data.subjects[parts.validation]) == set(groups[(seed + 1) % 5])
+    with pytest.raises(HarbenchError, match="go from 0 to 4, got 5"):
+        split(data, "subject", 0.15, 5)
+
+
+def test_windows_side_by_side_touch_though_they_share_no_sample() -> None:
+    data = dataset(step=STEPS)
+    random, blocks = split(data, "random", 0.15, 0), split(data, "recording", 0.15, 0)
+    brute = [
+        np.any(
+            (data.recordings[random.train] == data.recordings[w])
+            & (np.abs(data.starts[random.train] - data.starts[w]) <= STEPS)
+        )
+        for w in random.test
+    ]
+    assert leakage(data, random) == 0
+    assert touching(data, random) == pytest.approx(np.mean(brute))
+    assert touching(data, random) > 0.9
+    assert touching(data, blocks) == touching(data, split(data, "subject", 0.15, 0)) == 0
