@@ -289,7 +289,7 @@ class RobustHAR(Method):
         return RobustHARConfig(width=8, heads=2, pretrain_batch=16, batch=8)
 
     def _adam(self, parameters: Iterator[nn.Parameter]) -> torch.optim.Optimizer:
-        return torch.optim.Adam(parameters, lr=self.config.lr)
+        return torch.optim.Adam(parameters, lr=self.config.lr, fused=True)
 
     def rebuild(self, network: RobustHARNet, batch: Batch) -> dict[str, tuple[Tensor, Tensor]]:
         """Masked and rebuilt as in pre-training (Fig. 5), sensors in the dataset's order."""

@@ -56,10 +56,10 @@ class BodyVariation(nn.Module):
         order = body_order(positions) if ordered else torch.randperm(len(positions))
         self.order: Tensor
         self.register_buffer("order", torch.as_tensor(order))
-        mixed = ordered and mix_scale is not None
-        mix = torch.from_numpy(distance_matrix_mix(positions, mix_scale)) if mixed else None
         self.mix: Tensor | None
-        self.register_buffer("mix", mix)
+        self.register_buffer("mix", None)
+        if ordered and mix_scale is not None:
+            self.mix = torch.from_numpy(distance_matrix_mix(positions, mix_scale))
         self.locations = coordinate_features(positions)[self.order] if ordered else None
 
     def forward(self, x: Tensor) -> Tensor:

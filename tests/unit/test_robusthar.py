@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from harbench.methods.robusthar import (
     RobustHAR,
     RobustHARConfig,
@@ -22,6 +23,7 @@ from hypothesis import strategies as st
 from harbench.errors import HarbenchError
 from harbench.method import Batch, Budget, FitStage, InputShape, LabelledBatch
 from harbench.nn.body import body_order, coordinate_features, distance_matrix_mix
+from harbench.nn.consistency import cosine_distances
 from harbench.nn.embedding import SensorPatchEmbedding
 from harbench.nn.masking import Scale, masked_counts, scale_mask
 from harbench.nn.patches import MOST_PATCHES, patch_steps
@@ -151,6 +153,18 @@ def test_pretraining_loss_is_lambda_weighted() -> None:
     )
     assert values[1.0]["loss"] == values[1.0]["reconstruction"] > 0
     assert values[0.0]["loss"] == values[0.0]["consistency"] > 0
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_consistency_is_the_sum_of_cosine_distances(count: int) -> None:
+    torch.manual_seed(0)
+    views = [torch.randn(5, 40, requires_grad=True) for _ in range(count)]
+    printed = sum(
+        ((1 - F.cosine_similarity(a, b)).mean() for a, b in itertools.combinations(views, 2)),
+        torch.zeros(()),
+    )
+    torch.testing.assert_close(cosine_distances(views), printed)
+    assert cosine_distances([torch.zeros(2, 3), torch.ones(2, 3)]) == 1
 
 
 def test_natively_missing_values_are_no_targets() -> None:
