@@ -56,17 +56,41 @@ class LabelledBatch(Batch):
 
 
 @dataclass(frozen=True)
+class Patience:
+    """Epochs and optimiser steps without improvement on validation windows; the longer counts.
+
+    Counting both makes the patience comparable between methods whose batches differ in size. Better
+    than ever before must be macro-F1 or cross-entropy: F1 alone rests for long in slow trainings.
+    """
+
+    epochs: int
+    steps: int
+
+
+@dataclass(frozen=True)
 class Budget:
-    """How many epochs a training may take; part of a result's identity."""
+    """How long a training may take; part of a result's identity.
+
+    pretrain, supervised: epochs of unlabelled and labelled stages. steps: a labelled stage gets at
+    least so many optimiser steps, and more epochs for them where its batches are large. patience:
+    when a stage that selects by validation ends early; None: it runs to its end.
+    See `harbench.training.length`.
+    """
 
     name: str
     pretrain: int
     supervised: int
+    steps: int = 0
+    patience: Patience | None = None
 
 
 BUDGETS = {
     budget.name: budget
-    for budget in (Budget("paper", 200, 100), Budget("quick", 40, 40), Budget("smoke", 1, 1))
+    for budget in (
+        Budget("paper", 200, 100, steps=4000),
+        Budget("quick", 40, 40, steps=4000, patience=Patience(10, 500)),
+        Budget("smoke", 1, 1),
+    )
 }
 
 
@@ -100,9 +124,11 @@ class Stage:
     `Batch`, without any label field; otherwise it is a `LabelledBatch`.
     optimizer(parameters) builds the optimiser. schedule(progress) gives the factor of the learning
     rate at each step, progress running from 0 to 1. clip: largest L2 norm of the gradient.
+    epochs: of a labelled stage, at least (see `Budget.steps`).
     frozen(network): modules that stay in evaluation mode and are not trained.
     select: "last" keeps the last epoch; "validation" restores the epoch with the highest macro-F1
-    on the validation windows (then the lowest cross-entropy, then the earliest).
+    on the validation windows (then the lowest cross-entropy, then the earliest) among those that
+    were scored: every one, or one in every 25 steps where epochs are shorter.
     """
 
     name: str
@@ -123,7 +149,8 @@ class Method(ABC):
     Subclasses set the class attributes and implement `build`, `stages`, `logits`, `test_config`.
     `name` equals the file's name. `Config` is a frozen dataclass with a default for every field.
     `presets` maps a dataset's name to configuration values that the original authors chose for
-    it; they are that dataset's defaults.
+    it; they are that dataset's defaults. `named_presets` maps a name that a user may give
+    (`msgnet+preset=original`) to values that replace the defaults.
     """
 
     name: ClassVar[str]
@@ -131,6 +158,7 @@ class Method(ABC):
     reference: ClassVar[str]
     Config: ClassVar[type[Any]]
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    named_presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     def __init__(self, config: Any) -> None:
         self.config = config
@@ -184,7 +212,7 @@ class Method(ABC):
 
 
 # Options of a run that stand beside a method's own ones, as in `timesnet+augment=corruption`.
-ENGINE_OPTIONS = frozenset({"augment", "tuned", "precision"})
+ENGINE_OPTIONS = frozenset({"augment", "tuned", "precision", "preset"})
 
 M = TypeVar("M", bound=type[Method])
 METHODS: dict[str, type[Method]] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -184,6 +184,9 @@ class Informer(Method):
     kind = "supervised"
     reference = "Zhou et al., AAAI 2021"
     Config = InformerConfig
+    named_presets: ClassVar = {
+        "original": {"width": 128, "heads": 8, "feedforward": 256, "layers": 3}
+    }
     config: InformerConfig
 
     def build(self, shape: InputShape) -> InformerNet:

@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -177,6 +177,7 @@ class MaskCAE(Method):
     kind = "self-supervised"
     reference = "Cheng et al., JBHI 2024"
     Config = MaskCAEConfig
+    named_presets: ClassVar = {"original": {"channels": (16, 32, 64, 128), "decoder": 256}}
     config: MaskCAEConfig
 
     def build(self, shape: InputShape) -> MaskCAENet:

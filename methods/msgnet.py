@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -33,9 +33,9 @@ class MSGNetConfig:
     """Sizes of the original's weather script; training as TSLib's classification task.
 
     nodes: graph nodes, none takes the number of variables V (TSLib's flag defaults to 7).
-    instance_norm: remove each window's mean and scale per variable, as TSLib does; it also removes
-    gravity and posture. evaluation_periods: as in TimesNet, for each window alone, or for the
-    batch as the original does.
+    instance_norm: remove each window's mean and scale per variable, as TSLib does for forecasting;
+    it also removes gravity and posture. evaluation_periods: as in TimesNet, for each window alone,
+    or for the batch as the original does.
     """
 
     width: Annotated[int, Field(ge=2, multiple_of=2)] = 64
@@ -49,7 +49,7 @@ class MSGNetConfig:
     alpha: Annotated[float, Field(ge=0, le=1)] = 0.3
     graph_channels: Count = 32
     skip_channels: Count = 32
-    instance_norm: bool = True
+    instance_norm: bool = False
     dropout: Share = 0.1
     attention_dropout: Share = 0.1
     evaluation_periods: Literal["window", "batch"] = "window"
@@ -215,6 +215,7 @@ class MSGNet(Method):
     Differences from the original
     -----------------------------
     - At evaluation periods are chosen for each window alone (`evaluation_periods="batch"`).
+    - No instance normalisation (`instance_norm=true`): on DSADS it costs 48 points of accuracy.
     - As many graph nodes as variables; TSLib's classifier keeps 7 unless told otherwise.
     - The graph convolution's linear part is one matrix: equal up to rounding.
     - The best epoch is chosen by validation macro-F1; TSLib selects on the test set.
@@ -224,6 +225,18 @@ class MSGNet(Method):
     kind = "supervised"
     reference = "Cai et al., AAAI 2024"
     Config = MSGNetConfig
+    named_presets: ClassVar = {
+        "original": {
+            "width": 64,
+            "heads": 8,
+            "feedforward": 128,
+            "layers": 2,
+            "periods": 5,
+            "node_width": 10,
+            "graph_channels": 32,
+            "skip_channels": 32,
+        }
+    }
     config: MSGNetConfig
 
     def build(self, shape: InputShape) -> MSGNetNet:
@@ -265,6 +278,7 @@ class MSGNet(Method):
             alpha=config["propalpha"],
             graph_channels=config["conv_channel"],
             skip_channels=config["skip_channel"],
+            instance_norm=True,
             evaluation_periods="batch",
         )
         names = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -184,6 +184,9 @@ class Reformer(Method):
     kind = "supervised"
     reference = "Kitaev et al., ICLR 2020"
     Config = ReformerConfig
+    named_presets: ClassVar = {
+        "original": {"width": 128, "heads": 8, "feedforward": 256, "layers": 3}
+    }
     config: ReformerConfig
 
     def build(self, shape: InputShape) -> ReformerNet:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -108,7 +108,10 @@ def positives(windows: int, rows: int, device: torch.device) -> Tensor:
 
 @dataclass
 class Views:
-    """What a pass over originals and masked copies (R, V, T) gives; see `pretext`."""
+    """What a pass over originals and masked copies (R, V, T) gives; see `pretext`.
+
+    aggregated and rebuilt have the rows that are targets.
+    """
 
     features: Tensor
     series: Tensor
@@ -122,8 +125,9 @@ class Views:
 def pretext(network: SimMTMNet, rows: Tensor, windows: int) -> Views:
     """Similarities of series, neighbours' feature maps added up by them, and what they rebuild.
 
-    rows: the `windows` originals, then all first copies, all second copies, ... The contrastive
-    loss sums over a row's positives and averages over rows.
+    rows: the `windows` originals, then all first copies, all second copies, ... Only the rows that
+    are targets are rebuilt: the originals, unless target="all". The contrastive loss sums over a
+    row's positives and averages over rows.
     """
     features = network.features(rows)
     series = network.projector(features.flatten(1))
@@ -135,7 +139,8 @@ def pretext(network: SimMTMNet, rows: Tensor, windows: int) -> Views:
     same = positives(windows, len(rows), rows.device)
     contrastive = -(log_share * same).sum() / len(rows)
     weights = log_share.exp()
-    aggregated = (weights @ features.flatten(1)).view_as(features)
+    count = windows if network.config.target == "originals" else len(rows)
+    aggregated = (weights[:count] @ features.flatten(1)).view(count, *features.shape[1:])
     rebuilt = network.rebuild(aggregated.flatten(1))
     return Views(features, series, similarity, weights, aggregated, rebuilt, contrastive)
 
@@ -163,9 +168,9 @@ def pretraining_loss(network: SimMTMNet, batch: Batch) -> dict[str, Tensor]:
     copies = series.repeat(config.copies, 1, 1).masked_fill(masked, 0)
     rows = torch.cat([series, copies])
     views = pretext(network, rows, windows)
-    count = windows if config.target == "originals" else len(rows)
-    error = (views.rebuilt.view_as(rows) - rows)[:count].square()
-    wanted = known.repeat(config.copies + 1, 1, 1)[:count]
+    target = rows[: len(views.rebuilt)]
+    error = (views.rebuilt.view_as(target) - target).square()
+    wanted = known.repeat(config.copies + 1, 1, 1)[: len(target)]
     reconstruction = (error * wanted).sum() / wanted.sum().clamp_min(1)
     loss = weighted(network, views.contrastive, reconstruction)
     return {"loss": loss, "contrastive": views.contrastive, "reconstruction": reconstruction}
@@ -191,6 +196,7 @@ class SimMTM(Method):
     kind = "self-supervised"
     reference = "Dong et al., NeurIPS 2023"
     Config = SimMTMConfig
+    named_presets: ClassVar = {"original": {"kernel": 8, "features": 128}}
     config: SimMTMConfig
 
     def build(self, shape: InputShape) -> SimMTMNet:
@@ -229,7 +235,8 @@ class SimMTM(Method):
         return SimMTMConfig(features=8, batch=8, pretrain_batch=8)
 
     def _adam(self, parameters: Iterator[nn.Parameter]) -> torch.optim.Optimizer:
-        return torch.optim.Adam(parameters, lr=self.config.lr, betas=(0.9, 0.99))
+        # Fused: half of a pre-training step would go into updating the weights of `rebuild`.
+        return torch.optim.Adam(parameters, lr=self.config.lr, betas=(0.9, 0.99), fused=True)
 
     @classmethod
     def search_space(cls) -> dict[str, Any]:

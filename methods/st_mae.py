@@ -200,6 +200,9 @@ class STMAE(Method):
             "decoder_heads": 4,
         },
     }
+    named_presets: ClassVar = {
+        "original": {"width": 64, "depth": 5, "heads": 1, "decoder_width": 16, "decoder_depth": 2}
+    }
     config: STMAEConfig
 
     def build(self, shape: InputShape) -> STMAENet:

@@ -156,6 +156,9 @@ class STDMAE(Method):
     reference = "Gao et al., IJCAI 2024"
     Config = STDMAEConfig
     presets: ClassVar = {"realworld": {"patch": 10}}
+    named_presets: ClassVar = {
+        "original": {"width": 96, "heads": 4, "depth": 4, "mlp_ratio": 4, "hidden": 512}
+    }
     config: STDMAEConfig
 
     def build(self, shape: InputShape) -> STDMAENet:

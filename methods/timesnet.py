@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -144,6 +144,9 @@ class TimesNet(Method):
     kind = "supervised"
     reference = "Wu et al., ICLR 2023"
     Config = TimesNetConfig
+    named_presets: ClassVar = {
+        "original": {"width": 32, "feedforward": 64, "layers": 2, "periods": 3, "kernels": 6}
+    }
     config: TimesNetConfig
 
     def build(self, shape: InputShape) -> TimesNetNet:

@@ -48,19 +48,27 @@ def configure(
     cls = registry.method_class(source)
     where = f"method {cls.name!r}"
     given = {**values, **own}
-    for key in ENGINE_OPTIONS - {"augment"}:
+    for key in ENGINE_OPTIONS - {"augment", "preset"}:
         if key in given:
             raise HarbenchError(f"{where}: {key!r} is an option of the command: --{key}.")
     augment = given.pop("augment", "none")
     if augment not in get_args(Augment):
         raise unknown("augment", str(augment), get_args(Augment))
-    base = {**cls.presets.get(parse_spec(dataset.spec)[0], {}), **(tuned.config if tuned else {})}
+    preset = given.pop("preset", None)
+    if preset is not None and preset not in cls.named_presets:
+        raise unknown(f"preset of {where}", str(preset), cls.named_presets)
+    base = {
+        **cls.named_presets.get(preset, {}),
+        **cls.presets.get(parse_spec(dataset.spec)[0], {}),
+        **(tuned.config if tuned else {}),
+    }
     method = cls(build(cls.Config, {**base, **given}, where))
     if augment != "none" and all(isinstance(s, FitStage) for s in method.stages(budget("smoke"))):
         raise HarbenchError(
             f"{where} is not trained by gradients: augment={augment} does not apply to it."
         )
     changed = differences(method.config, build(cls.Config, base, where))
+    changed |= {"preset": preset} if preset is not None else {}
     changed |= {"augment": augment} if augment != "none" else {}
     changed |= {"tuned": tuned.trials} if tuned else {}
     return Configured(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from harbench.evaluation.predict import one_thread
 from harbench.method import Batch, FitStage, LabelledBatch, Stage
 from harbench.running.plan import Run, training_of
 from harbench.training.cache import StageCache
-from harbench.training.fit import fit_once, initial_network
+from harbench.training.fit import fit_once, initial_network, stage_lengths
 from harbench.training.identity import Training, stage_keys
 from harbench.training.loop import Labelled, StageData, set_mode, trained_parameters
 
@@ -37,12 +36,13 @@ class Estimator:
     def run(self, run: Run, force: bool = False) -> tuple[list[tuple[str, str]], float]:
         """(stage name, "cached" | "shared" | "train") of every stage, and the run's seconds.
 
-        A stage is shared where an earlier run of the plan trains the same one.
+        Seconds are those of stages that do not end early. A stage is shared where an earlier run of
+        the plan trains the same one.
         """
         training = training_of(run, store.load(run.source))
         states, seconds = [], 0.0
-        stages = training.method.stages(training.budget)
-        for stage, key in zip(stages, stage_keys(training), strict=True):
+        stages, lengths = training.method.stages(training.budget), stage_lengths(training)
+        for stage, length, key in zip(stages, lengths, stage_keys(training), strict=True):
             if key in self.planned:
                 state = "shared"
             elif self.cache.has(key) and not force:
@@ -50,11 +50,7 @@ class Estimator:
             else:
                 state = "train"
                 self.planned.add(key)
-                steps = 1
-                if isinstance(stage, Stage):
-                    part = training.split.labelled if stage.labelled else training.split.train
-                    steps = stage.epochs * math.ceil(len(part) / stage.batch_size)
-                seconds += steps * self._seconds_per_step(run, training, stage)
+                seconds += length.total_steps * self._seconds_per_step(run, training, stage)
             states.append((stage.name, state))
         return states, seconds
 

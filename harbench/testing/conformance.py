@@ -55,6 +55,8 @@ def declares_itself(name: str) -> None:
     require(any(stage.labelled for stage in stages), "no stage sees a label")
     names = [stage.name for stage in stages]
     require(len(set(names)) == len(names), f"two stages have one name: {names}")
+    for preset in (*cls.presets.values(), *cls.named_presets.values()):
+        build(cls.Config, preset, name)
     values = asdict(default)
     for key, choices in cls.search_space().items():
         require(key in values, f"search_space names {key!r}, which Config lacks")
@@ -149,7 +151,7 @@ def trains_what_it_says(name: str) -> None:
         frozen = list(stage.frozen(network)) if stage.frozen else []
         held_before = [_copy(module.state_dict()) for module in frozen]
         before = _copy(network.state_dict())
-        train(plan.method, stage, network, stage_data(plan, stage), 0, "fp32", None, _silent)
+        train(plan, stage, network, stage_data(plan, stage), None, _silent)
         now = network.state_dict()
         changed = any(not torch.equal(value, now[key]) for key, value in before.items())
         require(changed, f"stage {stage.name!r} changes nothing")

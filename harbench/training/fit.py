@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,18 +19,24 @@ from harbench.method import Batch, FitStage, InputShape, LabelledBatch, Stage
 from harbench.streams import torch_seed
 from harbench.training.cache import StageCache
 from harbench.training.identity import Training, stage_keys
+from harbench.training.length import Length, stage_length
 from harbench.training.loop import Labelled, Report, StageData, State, train
 
 
 @dataclass(frozen=True)
 class StageCost:
-    """What a finished stage took. cached: its weights came from an earlier training."""
+    """What a finished stage took. cached: its weights came from an earlier training.
+
+    epochs: how many ran. history: mean losses of each epoch, with "validation_f1" and
+    "validation_loss" where validation windows were scored; empty for a stage without gradients.
+    """
 
     name: str
     epochs: int
     best_epoch: int
     seconds: float
     cached: bool
+    history: list[dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,10 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Progress:
-    """One line of news from a training. seconds_left: of all stages, at the present pace."""
+    """One line of news from a training, epoch of epochs; fewer if the stage ends early.
+
+    seconds_left: of all stages, at the present pace, if none ends early.
+    """
 
     stage: str
     epoch: int
@@ -120,7 +128,7 @@ def _fit(
     validation = validation_part(training, standardiser)
     network = initial_network(training, device)
     stages = method.stages(training.budget)
-    steps = [_steps(stage, labelled.source if stage.labelled else source) for stage in stages]
+    lengths = stage_lengths(training)
     costs = []
     for index, (stage, key) in enumerate(zip(stages, stage_keys(training), strict=True)):
         if stage.labelled and pretrained_only:
@@ -129,7 +137,8 @@ def _fit(
         if stage.labelled:
             augment = training.augment == "corruption"
             data = StageData(labelled.source, labelled.y, validation, augment)
-        news = partial(_tell, report, steps[index], sum(steps[index + 1 :]))
+        later = sum(length.total_steps for length in lengths[index + 1 :])
+        news = partial(_tell, report, lengths[index], later)
         costs.append(_train_or_load(training, stage, key, network, data, cache, news))
     return Fitted(network, standardiser, costs)
 
@@ -149,8 +158,7 @@ def _train_or_load(
         if isinstance(stage, FitStage):
             seconds = fit_once(stage, network, data, training.seed)
             return {"seconds": seconds, "best_epoch": 1, "history": []}
-        method, seed, precision = training.method, training.seed, training.precision
-        state = train(method, stage, network, data, seed, precision, kept, news)
+        state = train(training, stage, network, data, kept, news)
         best = state.best_epoch or state.epoch
         return {"seconds": state.seconds, "best_epoch": best, "history": state.history}
 
@@ -162,7 +170,9 @@ def _train_or_load(
             note, cached = found or trained(cache.partial(key)), found is not None
             if not cached:
                 cache.save(key, network, note)
-    return StageCost(stage.name, stage.epochs, note["best_epoch"], note["seconds"], cached)
+    history = note["history"]
+    epochs = len(history) if isinstance(stage, Stage) else stage.epochs
+    return StageCost(stage.name, epochs, note["best_epoch"], note["seconds"], cached, history)
 
 
 def validation_part(training: Training, standardiser: Standardiser) -> Labelled:
@@ -196,18 +206,27 @@ def _labelled(training: Training, source: WindowSource, labelled: IntArray) -> L
     return Labelled(source.select(rows), y)
 
 
-def _steps(stage: Stage | FitStage, source: WindowSource) -> int:
-    if isinstance(stage, FitStage):
-        return 1
-    return stage.epochs * math.ceil(len(source) / stage.batch_size)
+def stage_lengths(training: Training) -> list[Length]:
+    """How long each stage of a training lasts."""
+    split = training.split
+    return [
+        stage_length(stage, len(split.labelled if stage.labelled else split.train), training.budget)
+        for stage in training.method.stages(training.budget)
+    ]
 
 
 def _tell(
-    report: Callable[[Progress], None], steps: int, later_steps: int, state: State, stage: Stage
+    report: Callable[[Progress], None],
+    length: Length,
+    later_steps: int,
+    state: State,
+    stage: Stage,
 ) -> None:
-    """Turn a stage's state into news, with the time that it and all later stages will take."""
-    done = state.epoch / stage.epochs
-    left = state.seconds / done * (1 - done + later_steps / max(steps, 1))
+    """Turn a stage's state into news, with the time that it and all later stages may take."""
+    over = length.over(state.epoch, state.improved)
+    epochs = state.epoch if over else length.epochs
+    steps = (epochs - state.epoch) * length.steps + later_steps
+    left = state.seconds / (state.epoch * length.steps) * steps
     last = state.history[-1]
     score = last.get("validation_f1")
-    report(Progress(stage.name, state.epoch, stage.epochs, last["loss"], score, left))
+    report(Progress(stage.name, state.epoch, epochs, last["loss"], score, left))

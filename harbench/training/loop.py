@@ -26,6 +26,8 @@ from harbench.evaluation.predict import Precision, precision_context, predict
 from harbench.method import Batch, LabelledBatch, Method, Stage
 from harbench.streams import stream, torch_seed
 from harbench.training import checkpoint
+from harbench.training.identity import Training
+from harbench.training.length import Length, stage_length, steps_per_epoch
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,16 @@ class StageData:
 
 @dataclass
 class State:
-    """How far a stage has come. best: (macro-F1, -cross-entropy) on validation, or None."""
+    """How far a stage has come. best: (macro-F1, -cross-entropy) on validation, or None.
+
+    improved: the last epoch in which one of the two was better than ever before.
+    """
 
     epoch: int = 0
     seconds: float = 0.0
     best: tuple[float, float] | None = None
     best_epoch: int = 0
+    improved: int = 0
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
 
@@ -65,32 +71,35 @@ Report = Callable[[State, Stage], None]
 
 
 def train(
-    method: Method,
+    training: Training,
     stage: Stage,
     network: nn.Module,
     data: StageData,
-    seed: int,
-    precision: Precision,
     partial: Path | None,
     report: Report,
 ) -> State:
     """Train `network` in place through one stage and leave it with the selected weights.
 
-    partial: where the state after every epoch is kept; a state found there is continued.
+    partial: where the state after every epoch is kept; a state found there is continued. Whether
+    the stage ends early follows from that state alone, so a resumed stage ends where it would have.
     Raises TrainingError, naming stage and epoch, when a loss is not finite.
     """
+    method, seed, precision = training.method, training.seed, training.precision
+    length = stage_length(stage, len(data.source), training.budget)
     with trained_parameters(stage, network) as trained:
         optimizer = stage.optimizer(iter(trained))
         rates = [group["lr"] for group in optimizer.param_groups]
         state = _resume(partial, network, optimizer)
         begun = time.perf_counter() - state.seconds
-        for epoch in range(state.epoch, stage.epochs):
+        while not length.over(state.epoch, state.improved):
             set_mode(stage, network)
             with precision_context(precision, data.source.device):
-                losses = _epoch(stage, network, data, optimizer, trained, rates, seed, epoch)
-            state.epoch = epoch + 1
+                losses = _epoch(
+                    stage, length, network, data, optimizer, trained, rates, seed, state.epoch
+                )
+            state.epoch += 1
             state.history.append(losses)
-            if stage.select == "validation":
+            if stage.select == "validation" and length.scores(state.epoch):
                 _select(method, network, data.validation, seed, precision, state)
             state.seconds = time.perf_counter() - begun
             if partial is not None:
@@ -123,18 +132,14 @@ def set_mode(stage: Stage, network: nn.Module) -> None:
 
 
 def batches(order: Tensor, size: int) -> list[Tensor]:
-    """Cut `order` into batches of `size`; a last batch of one window joins the one before.
-
-    Batch normalisation cannot train on a single window.
-    """
-    parts = list(torch.split(order, size))
-    if len(parts) > 1 and len(parts[-1]) == 1:
-        parts[-2:] = [torch.cat(parts[-2:])]
-    return parts
+    """Cut `order` into batches of `size`; see `steps_per_epoch`."""
+    full = (steps_per_epoch(len(order), size) - 1) * size
+    return [*torch.split(order[:full], size), order[full:]] if full else [order]
 
 
 def _epoch(
     stage: Stage,
+    length: Length,
     network: nn.Module,
     data: StageData,
     optimizer: torch.optim.Optimizer,
@@ -154,7 +159,7 @@ def _epoch(
     totals: dict[str, Tensor] = {}
     for step, rows in enumerate(parts):
         if stage.schedule is not None:
-            progress = (epoch * len(parts) + step) / (stage.epochs * len(parts))
+            progress = (epoch * length.steps + step) / length.total_steps
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * stage.schedule(progress)
         losses = stage.loss(network, _batch(data, rows, generator, augmentation))
@@ -201,9 +206,11 @@ def _select(
     predicted = logits.argmax(dim=1).numpy().astype(np.int64)
     f1 = scores(true.numpy(), predicted, logits.shape[1])["f1_macro"]
     loss = float(F.cross_entropy(logits, true))
+    if loss < min(line.get("validation_loss", math.inf) for line in state.history):
+        state.improved = state.epoch
     state.history[-1] |= {"validation_f1": f1, "validation_loss": loss}
     if state.best is None or (f1, -loss) > state.best:
-        state.best, state.best_epoch = (f1, -loss), state.epoch
+        state.best, state.best_epoch, state.improved = (f1, -loss), state.epoch, state.epoch
         state.best_weights = {k: v.detach().clone() for k, v in network.state_dict().items()}
 
 
@@ -222,6 +229,7 @@ def _keep(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, stat
             "seconds": state.seconds,
             "best": state.best,
             "best_epoch": state.best_epoch,
+            "improved": state.improved,
             "history": state.history,
         },
     )
@@ -244,6 +252,7 @@ def _resume(path: Path | None, network: nn.Module, optimizer: torch.optim.Optimi
         seconds=header["seconds"],
         best=tuple(header["best"]) if header["best"] else None,
         best_epoch=header["best_epoch"],
+        improved=header["improved"],
         best_weights={key: value.to(device) for key, value in best.items()},
         history=header["history"],
     )

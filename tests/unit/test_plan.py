@@ -62,6 +62,24 @@ def test_a_dataset_s_preset_is_its_default(monkeypatch: pytest.MonkeyPatch) -> N
     assert found.method.config.lam == 0.5 and found.label == "robusthar+lam=0.5"
 
 
+def test_a_named_preset_is_asked_for_and_yields_to_all_that_is_more_special(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(RobustHAR, "named_presets", {"wide": {"width": 128, "lam": 0.1}})
+    data = store.load(DATASET)
+    found = configure("robusthar+preset=wide", data, {})
+    assert (found.method.config.width, found.method.config.lam) == (128, 0.1)
+    assert found.label == "robusthar+preset=wide"
+    monkeypatch.setattr(RobustHAR, "presets", {"bodysim": {"lam": 0.7}})
+    found = configure("robusthar+preset=wide+width=32", data, {})
+    assert (found.method.config.width, found.method.config.lam) == (32, 0.7)
+    assert found.label == "robusthar+preset=wide+width=32"
+    with pytest.raises(HarbenchError, match=r"Unknown preset of method 'robusthar' 'wade'.*'wide'"):
+        configure("robusthar+preset=wade", data, {})
+    with pytest.raises(HarbenchError, match="Unknown preset of method 'cnn'"):
+        configure("cnn+preset=wide", data, {})
+
+
 def test_identity_ignores_the_protocol_s_words_and_seeds() -> None:
     run = make_plan(["robusthar"], [DATASET], ["missing-10"], [0], "smoke", "cpu")[0]
     rules = {"split", "label_fraction", "scales", "rates", "train_missing"}
