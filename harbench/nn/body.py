@@ -8,7 +8,7 @@ import math
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 EXACT_UP_TO = 10
 Positions = tuple[tuple[float, float, float], ...]
@@ -18,14 +18,14 @@ def body_order(positions: Positions) -> list[int]:
     """The shortest open path through the coordinates that starts at the highest sensor.
 
     Exact (Held and Karp) up to 10 sensors; beyond, nearest neighbour improved by 2-opt.
-    Of equal paths, and of equally high sensors, the first in the given order is taken.
+    A body is symmetric: of equal paths one is taken by height, then from left to right, whatever
+    the order in which a dataset lists its sensors.
     """
     points = np.asarray(positions, dtype=float)
-    distance = np.linalg.norm(points[:, None] - points[None], axis=-1)
-    start = int(np.argmax(points[:, 2]))
-    if len(points) <= EXACT_UP_TO:
-        return _shortest_path(distance, start)
-    return _improved_path(distance, start)
+    ranked = np.lexsort((points[:, 1], points[:, 0], -points[:, 2]))
+    distance = np.linalg.norm(points[ranked, None] - points[None, ranked], axis=-1).round(9)
+    path = (_shortest_path if len(points) <= EXACT_UP_TO else _improved_path)(distance)
+    return [int(ranked[i]) for i in path]
 
 
 def distance_matrix_mix(positions: Positions, scale: float) -> NDArray[np.float32]:
@@ -43,16 +43,50 @@ def coordinate_features(positions: Positions, octaves: int = 4) -> Tensor:
     return torch.cat([angles.sin(), angles.cos()], dim=-1).flatten(1)
 
 
-def _shortest_path(distance: NDArray[np.float64], start: int) -> list[int]:
-    """Dynamic programming over (visited set, last sensor)."""
+class BodyVariation(nn.Module):
+    """Location-inspired 3D variation X = D A (RobustHAR, Eq. 1): windows (B, T, N, C) rearranged.
+
+    A permutes the sensors along the body; ordered=False: at random, and the locations are unknown.
+    mix_scale: metres over which neighbours are smeared into each other before (a variant).
+    locations: features (N, F) of the sensors' coordinates in their new order, or None.
+    """
+
+    def __init__(self, positions: Positions, ordered: bool, mix_scale: float | None) -> None:
+        super().__init__()
+        order = body_order(positions) if ordered else torch.randperm(len(positions))
+        self.order: Tensor
+        self.register_buffer("order", torch.as_tensor(order))
+        self.mix: Tensor | None
+        self.register_buffer("mix", None)
+        if ordered and mix_scale is not None:
+            self.mix = torch.from_numpy(distance_matrix_mix(positions, mix_scale))
+        self.locations = coordinate_features(positions)[self.order] if ordered else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.mix is not None:
+            x = torch.einsum("mn,btnc->btmc", self.mix, x)
+        return x[:, :, self.order]
+
+    def observed(self, observed: Tensor) -> Tensor:
+        """Where rearranged values are observed; of mixed sensors, where all of them are."""
+        if self.mix is not None:
+            return self(observed.to(self.mix.dtype)) > 0.999  # type: ignore[no-any-return]
+        return observed[:, :, self.order]
+
+    def restore(self, values: Tensor) -> Tensor:
+        """Sensors back in the order in which they came."""
+        return values[:, :, self.order.argsort()]
+
+
+def _shortest_path(distance: NDArray[np.float64]) -> list[int]:
+    """From sensor 0: dynamic programming over (visited set, last sensor)."""
     count = len(distance)
-    others = [i for i in range(count) if i != start]
     best: dict[tuple[frozenset[int], int], tuple[float, list[int]]] = {
-        (frozenset({start}), start): (0.0, [start])
+        (frozenset({0}), 0): (0.0, [0])
     }
     for size in range(1, count):
-        for chosen in itertools.combinations(others, size):
-            visited = frozenset(chosen) | {start}
+        for chosen in itertools.combinations(range(1, count), size):
+            visited = frozenset(chosen) | {0}
             for last in chosen:
                 before = visited - {last}
                 best[visited, last] = min(
@@ -65,8 +99,8 @@ def _shortest_path(distance: NDArray[np.float64], start: int) -> list[int]:
     return min(best[everything, end] for end in range(count) if (everything, end) in best)[1]
 
 
-def _improved_path(distance: NDArray[np.float64], start: int) -> list[int]:
-    path, left = [start], [i for i in range(len(distance)) if i != start]
+def _improved_path(distance: NDArray[np.float64]) -> list[int]:
+    path, left = [0], list(range(1, len(distance)))
     while left:
         path.append(min(left, key=lambda i: distance[path[-1], i]))
         left.remove(path[-1])

@@ -7,12 +7,11 @@ import math
 MOST_PATCHES = 32
 
 
-def default_patch(steps: int, rate: float) -> int:
-    """Half a second to a second, at most 32 patches: the smallest divisor of T in that range.
+def patch_steps(steps: int, rate: float, seconds: float) -> int:
+    """Steps per patch, where a patch lasts about `seconds` at `rate` Hz.
 
-    Where T has no such divisor, three quarters of a second; the last patch must then be padded.
+    The window is cut into the number of patches that comes nearest, 32 at most, and these are as
+    even as whole steps allow: only the last is padded, and as little as possible.
     """
-    low = max(math.ceil(0.5 * rate), math.ceil(steps / MOST_PATCHES), 1)
-    high = max(math.floor(rate), low)
-    divisors = [p for p in range(low, high + 1) if steps % p == 0]
-    return min(divisors[0] if divisors else max(low, round(0.75 * rate)), steps)
+    patches = min(max(round(steps / (seconds * rate)), 1), MOST_PATCHES, steps)
+    return math.ceil(steps / patches)

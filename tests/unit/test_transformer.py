@@ -1,0 +1,57 @@
+"""The Transformer layer against PyTorch's own, and the dropout that it uses."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from harbench.nn.dropout import BitDropout
+from harbench.nn.transformer import PreNormLayer
+
+
+@pytest.mark.parametrize("tokens", [1, 7, 50])
+def test_layer_is_the_pre_norm_layer_of_pytorch(tokens: int) -> None:
+    torch.manual_seed(0)
+    ours = PreNormLayer(16, 4, 32, 0.0)
+    theirs = nn.TransformerEncoderLayer(16, 4, 32, 0.0, "gelu", batch_first=True, norm_first=True)
+    names = {
+        "self_attn.in_proj_weight": "attention.project.weight",
+        "self_attn.in_proj_bias": "attention.project.bias",
+        **{f"self_attn.out_proj.{k}": f"attention.out.{k}" for k in ("weight", "bias")},
+        **{f"linear1.{k}": f"feedforward.0.{k}" for k in ("weight", "bias")},
+        **{f"linear2.{k}": f"feedforward.2.{k}" for k in ("weight", "bias")},
+        **{f"norm1.{k}": f"norm_attention.{k}" for k in ("weight", "bias")},
+        **{f"norm2.{k}": f"norm_feedforward.{k}" for k in ("weight", "bias")},
+    }
+    state = ours.state_dict()
+    theirs.load_state_dict({name: state[own] for name, own in names.items()})
+    x = torch.randn(3, tokens, 16)
+    gradients = []
+    for layer in (ours, theirs):
+        given_tokens = x.clone().requires_grad_()
+        out = layer(given_tokens)
+        out.square().sum().backward()
+        gradients.append((out.detach(), given_tokens.grad))
+    torch.testing.assert_close(*gradients, atol=1e-5, rtol=1e-4)
+
+
+@settings(max_examples=20, deadline=None)
+@given(rate=st.floats(0, 0.95), seed=st.integers(0, 1000))
+def test_dropout_drops_at_its_rate_and_keeps_the_mean(rate: float, seed: int) -> None:
+    torch.manual_seed(seed)
+    layer, x = BitDropout(rate), torch.ones(101, 199)
+    out = layer(x)
+    error = 5 * (rate * (1 - rate) / x.numel()) ** 0.5 + 2**-16
+    assert float((out == 0).float().mean()) == pytest.approx(rate, abs=error)
+    assert float(out.mean()) == pytest.approx(1, abs=(error + 1e-4) / (1 - rate))
+    assert torch.equal(layer.eval()(x), x)
+
+
+def test_dropout_masks_are_independent_of_each_other() -> None:
+    torch.manual_seed(0)
+    zero = (BitDropout(0.5)(torch.ones(40_000)) == 0).double()
+    for lag in (1, 2, 3, 4, 8):
+        assert abs(float(torch.corrcoef(torch.stack([zero[:-lag], zero[lag:]]))[0, 1])) < 0.03
