@@ -234,13 +234,14 @@ class RobustHAR(Method):
 
     Differences from the original
     -----------------------------
-    - Eq. 1's A is a permutation along the body (the paper leaves A open), and the sensor's
-      coordinates enter through a location embedding, without which a permutation is invisible.
+    - Eq. 1's A is a permutation along the body (the paper leaves A open); the sensors' coordinates
+      enter through a location embedding, and `stem` or `span` let tokens see their neighbours.
     - Three encoder-decoder pairs: with the one encoder of Eqs. 3-4 the fused maps are identical.
     - L_con is 1 - cosine: as printed, Eq. 7 would minimise the similarity. Missing values are 0.
     - Eq. 9 is read as the cited cross attention network defines it; `correlation="literal"`
       is Eq. 9 as printed. Eq. 11 is an element-wise product of each of the three pairs.
-    - Width 64, FFN 256, patches of about half a second: not given in the paper.
+    - Width 64, FFN 256, patches of about half a second: not given in the paper. docs/robusthar.md
+      has every reading and what was measured.
     """
 
     name = "robusthar"
