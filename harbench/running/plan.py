@@ -86,7 +86,7 @@ def make_plan(
             ):
                 given = {**values, **(settings or {})}
                 found = configure(name, dataset, given, searched[name] if searched else None)
-                check_method(found.method, dataset)
+                check_method(found.method, dataset, spent)
                 label = found.label
                 if precision != "fp32":
                     label = f"{label}+precision={precision}"
