@@ -98,6 +98,12 @@ def leakage(dataset: HARDataset, split: Split) -> float:
     return float(np.mean(_near(dataset, split.test, split.train, steps)))
 
 
+def touching(dataset: HARDataset, split: Split) -> float:
+    """The share of test windows that overlap or adjoin a training window of their recording."""
+    steps = dataset.shape[0]
+    return float(np.mean(_near(dataset, split.test, split.train, steps + 1)))
+
+
 def _random(labels: IntArray, generator: np.random.Generator) -> tuple[IntArray, ...]:
     held_out = round(SHARE * len(labels))
     test = stratified(labels, held_out, generator)

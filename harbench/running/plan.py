@@ -14,6 +14,7 @@ from harbench import registry
 from harbench.data import splits, store
 from harbench.dataset import HARDataset
 from harbench.errors import HarbenchError
+from harbench.evaluation import EVALUATOR
 from harbench.evaluation.predict import Precision
 from harbench.method import Augment, Budget, budget
 from harbench.options import build
@@ -195,6 +196,7 @@ def _identity(
         fingerprint=dataset.fingerprint,
         protocol=protocol.name,
         rules=protocol.model_dump(mode="json", exclude=said),
+        evaluator=EVALUATOR,
         budget=spent.name,
         precision=precision,
         augment=configured.augment,
