@@ -18,6 +18,8 @@ Count = Annotated[int, Field(ge=0, le=2**53)]
 Positive = Annotated[int, Field(ge=1, le=2**53)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+# Below the cache, and never upwards from there.
+PredictionsPath = Annotated[str, Field(pattern=r"^predictions/(?:[^/.][^/]*/)*[^/.][^/]*\.npz$")]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
@@ -171,7 +173,7 @@ class Record(_Part):
     variant: str
     conditions: Annotated[list[ConditionScores], Field(min_length=1)]
     split: SplitFacts
-    predictions: str
+    predictions: PredictionsPath
     cost: Cost
     provenance: Provenance
 
