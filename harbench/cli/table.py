@@ -106,11 +106,12 @@ def chosen(
     confusion: bool = False,
 ) -> pd.DataFrame:
     """The records of a results folder as a frame, filtered; an unknown name is an error."""
+    from harbench.cli.reading import readable
     from harbench.errors import HarbenchError, unknown
-    from harbench.running.store import ResultStore, default_results, frame
+    from harbench.running.store import default_results, frame
 
-    store = ResultStore(folder or default_results())
-    table = frame(store.records(), confusion)
+    root = folder or default_results()
+    table = frame(readable(root), confusion)
     wanted = {"dataset": dataset, "method": method, "protocol": protocol, "budget": budget}
     for column, given in wanted.items():
         names = [given] if isinstance(given, str) else given
@@ -118,10 +119,10 @@ def chosen(
             continue
         for name in names:
             if name not in set(table[column]):
-                raise unknown(f"{column} in {store.root}", name, set(table[column]))
+                raise unknown(f"{column} in {root}", name, set(table[column]))
         table = table[table[column].isin(names)]
     if table.empty:
-        raise HarbenchError(f"No records in {store.root}.")
+        raise HarbenchError(f"No records in {root}.")
     return table
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
@@ -17,6 +16,7 @@ import numpy as np
 from harbench import registry
 from harbench.data import fetch
 from harbench.data.archive import WATCH
+from harbench.data.fingerprint import Fingerprint
 from harbench.data.paths import cache_dir, locked, writing_folder
 from harbench.data.windows import cut
 from harbench.dataset import (
@@ -30,7 +30,7 @@ from harbench.dataset import (
 from harbench.errors import HarbenchError, one_line
 from harbench.options import build, differences, format_spec, parse_spec
 
-FORMAT = 1
+FORMAT = 2
 Report = Callable[[str, float], None]
 
 
@@ -104,7 +104,7 @@ def write(recordings: Iterable[Recording], dataset: Dataset, folder: Path) -> di
     owners: list[int] = []
     starts: list[int] = []
     names: list[str] = []
-    digest = hashlib.sha256(json.dumps([info_to_json(info), shape]).encode())
+    content = Fingerprint(info, shape)
     with (folder / "windows.f32").open("wb") as file:
         for recording in _readable(recordings):
             if names and recording.name <= names[-1]:
@@ -127,7 +127,7 @@ def write(recordings: Iterable[Recording], dataset: Dataset, folder: Path) -> di
                 values = np.ascontiguousarray(window.values, dtype="<f4")
                 values = np.where(np.isnan(values), np.float32(np.nan), values)
                 file.write(values.tobytes())
-                digest.update(values.tobytes())
+                content.windows(values.tobytes())
                 labels.append(window.label)
                 subjects.append(recording.subject)
                 owners.append(len(names))
@@ -145,11 +145,10 @@ def write(recordings: Iterable[Recording], dataset: Dataset, folder: Path) -> di
         "recordings": np.array(owners, dtype=np.int64),
         "starts": np.array(starts, dtype=np.int64),
     }
-    digest.update(json.dumps([labels, subjects, owners, starts]).encode())
     np.savez(folder / "index.npz", **arrays)  # type: ignore[arg-type]
     return {
         "format": FORMAT,
-        "fingerprint": digest.hexdigest(),
+        "fingerprint": content.finished(labels, subjects, owners, starts),
         "shape": [len(labels), *shape],
         "options": asdict(options),
         "info": info_to_json(info),
@@ -187,19 +186,21 @@ def from_arrays(
     """
     windows = np.ascontiguousarray(windows, dtype=np.float32)
     labels = np.asarray(labels, dtype=np.int64)
-    digest = hashlib.sha256(json.dumps([info_to_json(info), windows.shape]).encode())
-    digest.update(windows.tobytes())
-    digest.update(labels.tobytes())
     count = len(labels)
+    subjects, starts = np.full(count, "unnamed"), np.zeros(count, dtype=np.int64)
+    content = Fingerprint(info, windows.shape[1:])
+    content.windows(windows.tobytes())
     return HARDataset(
         spec=spec,
         info=info,
         windows=windows,
         labels=labels,
-        subjects=np.full(count, "unnamed"),
+        subjects=subjects,
         recordings=np.arange(count),
-        starts=np.zeros(count, dtype=np.int64),
-        fingerprint=digest.hexdigest(),
+        starts=starts,
+        fingerprint=content.finished(
+            labels.tolist(), subjects.tolist(), list(range(count)), starts.tolist()
+        ),
     )
 
 

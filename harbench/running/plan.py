@@ -14,6 +14,7 @@ from harbench import registry
 from harbench.data import splits, store
 from harbench.dataset import HARDataset
 from harbench.errors import HarbenchError
+from harbench.evaluation import EVALUATOR
 from harbench.evaluation.predict import Precision
 from harbench.method import Augment, Budget, budget
 from harbench.options import build
@@ -93,7 +94,7 @@ def make_plan(
                 for seed, search in zip(chosen, searched, strict=True):
                     found = configure(name, dataset, given, search.get(name))
                     if seed == chosen[0] or search:
-                        check_method(found.method, dataset)
+                        check_method(found.method, dataset, spent)
                     label = found.label
                     if precision != "fp32":
                         label = f"{label}+precision={precision}"
@@ -214,6 +215,7 @@ def _identity(
         fingerprint=dataset.fingerprint,
         protocol=protocol.name,
         rules=rules,
+        evaluator=EVALUATOR,
         budget=spent.name,
         precision=precision,
         augment=configured.augment,

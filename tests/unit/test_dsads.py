@@ -180,6 +180,12 @@ def test_the_genuine_subset() -> None:
     assert len(data) == 3040 and data.shape == (125, 5, 9)
     assert len(np.unique(data.subjects)) == 8
     assert np.bincount(data.labels).tolist() == [160] * 19
-    assert not np.isnan(data.windows).any()
+    # The last second of every stairs segment of subjects 1 and 6.
+    gaps = np.isnan(data.windows).any(axis=(1, 2, 3))
+    assert gaps.sum() == 80 and set(data.subjects[gaps]) == {"p1", "p6"}
+    assert {data.info.classes[label] for label in data.labels[gaps]} == {
+        "ascending stairs",
+        "descending stairs",
+    }
     lying = data.windows[data.labels == 2][:, :, 0, :3]
     assert np.linalg.norm(lying, axis=-1).mean() == pytest.approx(9.8, abs=0.3)
