@@ -98,6 +98,22 @@ class Protocol(_Part):
         corrupted = [Condition(scale=s, rate=r) for r in self.rates for s in corruptions]
         return [Condition(), *subsets, *corrupted]
 
+    def fitting(self, sensors: int, channels: int) -> Self:
+        """The protocol without what windows of `sensors` x `channels` cannot lose.
+
+        One sensor cannot be lost as a whole, nor can the only channel; `mixed` then draws from
+        the other scales. A headline that is left out becomes the clean condition.
+        """
+        impossible = {"sensor"} if sensors == 1 else set()
+        impossible |= {"channel"} if sensors * channels == 1 else set()
+        if not impossible & set(self.scales):
+            return self
+        scales = tuple(scale for scale in self.scales if scale not in impossible)
+        kept = self.headline
+        if kept.scale in impossible:
+            kept = Headline(metric=kept.metric)
+        return self.model_copy(update={"scales": scales, "headline": kept})
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.seeds == "subjects" and self.split != "loso":

@@ -62,7 +62,7 @@ def run(
 ) -> None:
     """Train and test methods under protocols; finished runs are not repeated."""
     from harbench.options import parse_pairs
-    from harbench.running.plan import make_plan, parse_seeds
+    from harbench.running.plan import left_out, make_plan, parse_seeds
     from harbench.running.store import ResultStore, default_results
 
     store = ResultStore(results or default_results())
@@ -77,6 +77,8 @@ def run(
         parse_pairs(settings or [], where="in --set"),
         store.root if tuned else None,
     )
+    for note in left_out(runs, protocol):
+        typer.echo(f"note: {note}", err=True)
     jobs = jobs or _default_jobs(runs)
     if dry_run:
         _show_plan(runs, store, jobs, force)

@@ -77,7 +77,7 @@ def make_plan(
     ready = [(name, store.load(name)) for name in dict.fromkeys(datasets)]
     runs = []
     for source, dataset in ready:
-        for protocol in rules:
+        for protocol in (each.fitting(*dataset.shape[1:]) for each in rules):
             chosen = chosen_seeds(protocol, dataset, seeds)
             for seed in chosen:
                 check_split(dataset, protocol, seed)
@@ -160,12 +160,20 @@ def protocol_split(dataset: HARDataset, protocol: Protocol, seed: int) -> splits
 
 def check_split(dataset: HARDataset, protocol: Protocol, seed: int) -> None:
     """Find out before training whether the split and the corruption are possible."""
-    from harbench.data.missing import corrupt, counted
+    from harbench.data.missing import corrupt, counted, present_channels
 
     split = protocol_split(dataset, protocol, seed)
+    present = present_channels(dataset, split.test)
     for condition in protocol.conditions:
         counted(condition, dataset, split.test, seed)
-        corrupt(condition, len(split.test), dataset.shape, dataset.fingerprint, seed)
+        corrupt(
+            condition,
+            len(split.test),
+            dataset.shape,
+            dataset.fingerprint,
+            seed,
+            present=present,
+        )
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -179,6 +187,27 @@ def parse_seeds(text: str) -> list[int]:
     if not seeds:
         raise HarbenchError(f"Seeds {text!r} name no seed: write the smaller number first.")
     return list(dict.fromkeys(seeds))
+
+
+def left_out(runs: Iterable[Run], protocols: Iterable[str]) -> list[str]:
+    """In words, what the datasets of a plan cannot have of its protocols; nothing as a rule."""
+    given = {rules.name: rules for rules in map(registry.protocol, protocols)}
+    found = {}
+    for run in runs:
+        whole, protocol = given[run.protocol.name], run.protocol
+        scales = [scale for scale in whole.scales if scale not in protocol.scales]
+        if scales:
+            found[run.dataset, protocol.name] = (
+                f"{run.dataset} has one sensor or channel only: {protocol.name} goes without "
+                f"losses of a whole {' or '.join(scales)}."
+            )
+        if protocol.split == "subject":
+            folds = len(splits.subject_folds(store.load(run.source), protocol.folds))
+            if folds < protocol.folds:
+                found[run.dataset, "folds"] = (
+                    f"{run.dataset} has {folds} subjects: {folds} folds, not {protocol.folds}."
+                )
+    return list(found.values())
 
 
 def chosen_seeds(

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from harbench.data.missing import Missing, corrupt
+from harbench.data.missing import Missing, corrupt, present_channels
 from harbench.data.source import Standardiser, WindowSource
 from harbench.dataset import HARDataset, IntArray
 from harbench.method import Batch, FitStage, InputShape, LabelledBatch, Stage
@@ -89,7 +89,9 @@ def part_missing(training: Training, part: str, indices: IntArray) -> Missing | 
     if not condition.corrupts:
         return None
     data = training.dataset
-    return corrupt(condition, len(indices), data.shape, data.fingerprint, training.seed, part)
+    present = present_channels(data, indices)
+    seed, fingerprint = training.seed, data.fingerprint
+    return corrupt(condition, len(indices), data.shape, fingerprint, seed, part, present)
 
 
 def fit(

@@ -40,10 +40,6 @@ RUN = ("run", "--method", "robusthar", "--protocol", "clean", "--dataset", DATAS
         (("--dataset", "bodysim+window=5000"), "no window of 5000 steps"),
         (("--dataset", "bodysim+activities=1"), "windows of 1 class only"),
         (("--dataset", "bodysim+seconds=2+subjects=2"), "16 windows for 8 classes"),
-        (
-            ("--dataset", "bodysim+sensors=1", "--protocol", "missing-10"),
-            "keeps one of its 1 sensor",
-        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

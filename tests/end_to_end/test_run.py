@@ -221,3 +221,17 @@ def test_python_returns_a_frame_and_uses_records(results: Path) -> None:
     first = call()
     assert first[["dataset", "method", "n"]].to_numpy().tolist() == [[DATASET, LABEL, 11]]
     pd.testing.assert_frame_equal(first, call())
+
+
+def test_one_watch_can_use_every_protocol(cli: Cli, tmp_path: Path) -> None:
+    """What it cannot lose is left out, said once, and not in the record's rules."""
+    dataset = DATASET.replace("sensors=3", "sensors=1")
+    run = ("run", "--method", "cnn", "--set", "width=8", "--budget", "smoke", "--seeds", "0")
+    answer = cli(*run, "--dataset", dataset, "--protocol", "missing-10")
+    assert answer.code == 0, answer.err
+    assert answer.err.count("goes without losses of a whole sensor") == 1
+    (path,) = (tmp_path / "results" / dataset / "missing-10").rglob("seed-0.json")
+    record = read(path)
+    scales = [row["scale"] for row in record["conditions"]]
+    assert scales == ["clean", "mixed", "segment", "channel"]
+    assert record["identity"]["rules"]["scales"] == ["mixed", "segment", "channel"]
