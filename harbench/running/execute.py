@@ -7,7 +7,6 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict
 
 import numpy as np
 import torch
@@ -31,7 +30,7 @@ from harbench.running.records import (
     StageCostRecord,
 )
 from harbench.training.cache import StageCache
-from harbench.training.fit import Fitted, Progress, fit
+from harbench.training.fit import Fitted, Progress, StageCost, fit
 from harbench.training.identity import Training, stage_keys
 
 
@@ -102,7 +101,7 @@ def _execute(
         predictions=predictions_path(run),
         cost=Cost(
             parameters=sum(p.numel() for p in fitted.network.parameters()),
-            stages=[StageCostRecord(**asdict(cost)) for cost in fitted.stages],
+            stages=[_cost_record(cost) for cost in fitted.stages],
             peak_memory=_peak_memory(run.device),
             windows_per_second=speed,
             device=torch.cuda.get_device_name() if run.device == "cuda" else "cpu",
@@ -136,6 +135,16 @@ def evaluate(run: Run, training: Training, fitted: Fitted) -> tuple[list[Conditi
         kept.append(Kept(condition, values, predicted, which))
     keep(run, dataset, test, kept)
     return rows, len(rows) * len(test) / seconds
+
+
+def _cost_record(cost: StageCost) -> StageCostRecord:
+    return StageCostRecord(
+        name=cost.name,
+        epochs=cost.epochs,
+        best_epoch=cost.best_epoch,
+        seconds=cost.seconds,
+        cached=cost.cached,
+    )
 
 
 def _peak_memory(device: str) -> int:
