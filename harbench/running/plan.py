@@ -90,7 +90,7 @@ def make_plan(
             ):
                 given = {**values, **(settings or {})}
                 found = configure(name, dataset, given, searched[name] if searched else None)
-                check_method(found.method, dataset)
+                check_method(found.method, dataset, spent)
                 label = found.label
                 if precision != "fp32":
                     label = f"{label}+precision={precision}"
@@ -201,10 +201,10 @@ def _identity(
         fingerprint=dataset.fingerprint,
         protocol=protocol.name,
         rules=protocol.model_dump(mode="json", exclude=said),
+        evaluator=EVALUATOR,
         budget=spent.name,
         precision=precision,
         augment=configured.augment,
         tuned=configured.tuned,
-        evaluator=EVALUATOR,
         seed=seed,
     )

@@ -93,8 +93,8 @@ FAULTS = {
     OneNumberPerWindow: r"must be \((\d+), 3\), got \(\1,\)",
     Complex: r"must be a tensor of real numbers, got torch\.complex64",
     AnArray: r"must be a tensor of real numbers, got ndarray",
-    NoStage: r"'faulty' has no labelled stage",
-    NoLabelledStage: r"'faulty' has no labelled stage",
+    NoStage: r"'faulty' has no labelled stage at budget 'smoke'",
+    NoLabelledStage: r"'faulty' has no labelled stage at budget 'smoke'",
 }
 
 
