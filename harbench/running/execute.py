@@ -140,6 +140,16 @@ def evaluate(run: Run, training: Training, fitted: Fitted) -> tuple[list[Conditi
     return rows, len(rows) * len(test) / seconds
 
 
+def _cost_record(cost: StageCost) -> StageCostRecord:
+    return StageCostRecord(
+        name=cost.name,
+        epochs=cost.epochs,
+        best_epoch=cost.best_epoch,
+        seconds=cost.seconds,
+        cached=cost.cached,
+    )
+
+
 def _peak_memory(device: str) -> int:
     if device == "cuda":
         return int(torch.cuda.max_memory_allocated())

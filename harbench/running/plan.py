@@ -24,6 +24,9 @@ from harbench.running.records import Identity
 from harbench.running.tuned import find_tuned
 from harbench.training.identity import Training, method_code
 
+# A seed of more digits is a slip, and would not fit into a record.
+DIGITS = 9
+
 
 @dataclass(frozen=True)
 class Run:
@@ -183,6 +186,8 @@ def parse_seeds(text: str) -> list[int]:
         first, _, last = part.partition("-")
         if not first.strip().isdigit() or (last and not last.strip().isdigit()):
             raise HarbenchError(f"Cannot read seeds {text!r}: write 0-4, 0,2,5-7 or 3.")
+        if max(len(first.strip()), len(last.strip())) > DIGITS:
+            raise HarbenchError(f"Seeds {text!r} are too large: at most {DIGITS} digits.")
         seeds += range(int(first), int(last or first) + 1)
     if not seeds:
         raise HarbenchError(f"Seeds {text!r} name no seed: write the smaller number first.")

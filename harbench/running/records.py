@@ -59,8 +59,13 @@ class Identity(_Part):
         lacking = [key for key in REQUIRED_RULES if key not in self.rules]
         if lacking:
             raise ValueError(f"the rules lack {', '.join(lacking)}")
+        rules = dict(self.rules)
+        # Stated beside the protocol's own keys where the split is by subject.
+        folds = rules.pop("folds", 1)
+        if type(folds) is not int or folds < 1:
+            raise ValueError(f"rules.folds: {folds!r} is no number of folds")
         try:
-            return Protocol(name=self.protocol, description="", **self.rules).conditions
+            return Protocol(name=self.protocol, description="", **rules).conditions
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, ("rules", *first["loc"])))

@@ -110,6 +110,7 @@ FORGED = [
     ("identity.rules.rates", [1.5], "rules.rates.0"),
     ("identity.rules.split", "by-hand", "rules.split"),
     ("identity.rules.label_fraction", 0, "rules.label_fraction"),
+    ("identity.rules.folds", 0, "rules.folds: 0 is no number of folds"),
     ("identity.rules.new_rule", 1, "rules.new_rule"),
     ("identity.evaluator", 0, "identity.evaluator"),
     ("identity.seed", -1, "identity.seed"),
