@@ -33,7 +33,7 @@ def figure(
     out: Annotated[Path, typer.Option(help="PDF, PNG or SVG file.")],
     metric: Annotated[
         str, typer.Option(help="accuracy, f1_macro, f1_weighted, balanced_accuracy.")
-    ] = "accuracy",
+    ] = "f1_macro",
     method: Filter = None,
     dataset: Filter = None,
     protocol: Filter = None,
@@ -55,7 +55,7 @@ def figure(
     training time. ranks: critical difference diagram. confusion: one method, dataset, condition.
     reconstruction: what a pre-trained method rebuilds (trains it where it is not cached).
     """
-    from harbench.analysis.table import METRICS
+    from harbench.analysis.pairs import METRICS
     from harbench.errors import unknown
 
     if metric not in METRICS:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -13,6 +15,16 @@ from harbench.running.records import Identity, Record
 
 CLEAN = Condition("clean", "clean", 0.0)
 MIXED = Condition("missing-10", "mixed", 0.1)
+
+
+def rules(protocol: str) -> dict[str, Any]:
+    """What a record says of its protocol; "full-labels" and "subject" train differently."""
+    return {
+        "split": "subject" if protocol.startswith("subject") else "random",
+        "label_fraction": 1.0 if protocol == "full-labels" else 0.15,
+        "rates": [float(protocol.split("-")[1]) / 100] if protocol.startswith("missing-") else [],
+        "scales": ["mixed"] if protocol.startswith("missing-") else [],
+    }
 
 
 def records(
@@ -43,6 +55,19 @@ def records(
             "n_train": 800,
             "n_test": 100,
             "leakage": 0.0,
+            "path": f"{dataset}/{condition.protocol}/quick/{method}/seed-{seed}.json",
+            "precision": "32",
+            "fingerprint": dataset,
+            "rules": json.dumps(rules(condition.protocol), sort_keys=True),
+            "split_kind": rules(condition.protocol)["split"],
+            "label_fraction": rules(condition.protocol)["label_fraction"],
+            "evaluator": 1,
+            "code": method,
+            "config": "{}",
+            "n_validation": 100,
+            "n_labelled": 120,
+            "touching": 0.0,
+            "test_subjects": 2,
             "split": f"{dataset} {seed}" if split == "seed" else split,
         }
         for method, dataset, condition in itertools.product(scores, datasets, conditions)

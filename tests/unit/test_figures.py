@@ -16,7 +16,8 @@ from harbench.analysis.figures.reconstruction import reconstruction
 from harbench.analysis.figures.style import encoded
 from harbench.analysis.pairs import Condition
 from harbench.analysis.published import beside, published
-from harbench.analysis.report import page, pdf, sections
+from harbench.analysis.report import Statement, page, pdf, sections
+from harbench.analysis.table import Rules
 from harbench.errors import HarbenchError
 
 RATES = tuple(Condition(f"missing-{r}", "mixed", r / 100) for r in (5, 10, 15))
@@ -29,10 +30,10 @@ SCORES = {
 
 def grid() -> pd.DataFrame:
     frame = records(SCORES, datasets=("x", "y"), conditions=(CLEAN, *RATES))
-    frame["accuracy"] -= frame["rate"] / 4 + 0.001 * (frame["method"] == "cnn") * frame["seed"]
+    frame["f1_macro"] -= frame["rate"] / 4 + 0.001 * (frame["method"] == "cnn") * frame["seed"]
     made = {"parameters": 1000, "train_seconds": 12.0, "windows_per_second": 9e3, "device": "cpu"}
     made |= {"peak_memory": 2**30, "commit": "abc", "dirty": False, "harbench": "0", "packages": ""}
-    frame = frame.assign(**made, platform="here", label_fraction=0.15)
+    frame = frame.assign(**made, platform="here")
     frame["path"] = [f"{m}/{d}/{p}/{s}" for m, d, p, s in
                      frame[["method", "dataset", "protocol", "seed"]].to_numpy()]  # fmt: skip
     return frame
@@ -45,7 +46,8 @@ def sweep(*variants: str) -> pd.DataFrame:
 
 def labelled() -> pd.DataFrame:
     frame = grid()
-    return pd.concat([frame, frame.assign(label_fraction=1.0, protocol="full-labels")])
+    full = records(SCORES, conditions=(Condition("full-labels", "clean", 0.0),))
+    return pd.concat([frame, full])
 
 
 DRAWN: dict[str, Callable[[], Figure]] = {
@@ -141,11 +143,11 @@ def test_a_report_holds_everything_in_one_page() -> None:
         **{key: grid()[key].iloc[0] for key in ("parameters", "train_seconds", "device", "commit",
            "windows_per_second", "peak_memory", "dirty", "harbench", "packages", "platform")},
         path="ablation")], ignore_index=True)  # fmt: skip
-    headlines = {c.protocol: c for c in (CLEAN, *RATES)}
-    headlines["ablation"] = Condition("ablation", "clean", 0.0)
-    parts = list(sections(frame, headlines, "robusthar"))
+    statements = {c.protocol: Statement(c, Rules()) for c in (CLEAN, *RATES)}
+    statements["ablation"] = Statement(Condition("ablation", "clean", 0.0), Rules())
+    parts = list(sections(frame, statements, "robusthar"))
     text = page("everything", parts)
-    for words in ("Budget quick: accuracy", "Budget paper: ablation", "w/o MSTM", "Provenance"):
+    for words in ("missing-15: macro F1", "Budget paper: ablation", "w/o MSTM", "Provenance"):
         assert words in text
     assert text.count("data:image/png;base64,") == 4 and "http" not in text
     assert pdf("everything", parts).startswith(b"%PDF")
@@ -171,3 +173,24 @@ def test_ours_beside_the_paper_s() -> None:
     absent = table.set_index(keys).loc[("realworld", "timesnet", "f1")]
     assert absent["published"] == 91.77 and np.isnan(absent["ours"])
     assert len(beside("table2", pd.DataFrame())) == 54
+
+
+def test_the_folder_s_other_protocols_raise_no_curve() -> None:
+    frame = pd.concat([grid(), records(SCORES, conditions=(Condition("full-labels", "clean", 0),))])
+    for draw in (curves.missing, bars.cost, bars.critical_difference):
+        with pytest.raises(HarbenchError, match="never pooled"):
+            draw(frame)
+
+
+def test_ranks_of_blocks_that_share_a_dataset_have_no_p() -> None:
+    (axes,) = bars.critical_difference(grid()).axes
+    assert axes.get_title() == (
+        "10 blocks (dataset, seed), blocks share datasets: descriptive, no test"
+    )
+    # Three seeds under five conditions are three blocks, not fifteen.
+    few = records({name: scores[:3] for name, scores in SCORES.items()}, conditions=(CLEAN, *RATES))
+    with pytest.raises(HarbenchError, match="got 3 and 3"):
+        bars.critical_difference(few)
+    apart = records({name: scores[:1] for name, scores in SCORES.items()}, list("abcdefghij"))
+    (axes,) = bars.critical_difference(apart).axes
+    assert "Friedman p" in axes.get_title() and "CD = " in axes.get_title()
