@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlparse
 
+from harbench.data.origin import remembered
 from harbench.data.paths import cache_dir, cannot_write, data_dir, locked, writing
 from harbench.dataset import Dataset
 from harbench.errors import HarbenchError, one_line
@@ -16,10 +17,18 @@ if TYPE_CHECKING:
 
 
 def locate(dataset: Dataset, given: Path | None) -> Path:
-    """The raw data of `dataset`: the given path, `$HARBENCH_DATA`, or a (new) download."""
+    """The raw data of `dataset`: the given path, what is at hand, or a (new) download."""
     if given is not None:
         if not given.exists():
             raise HarbenchError(f"{given} does not exist: --from takes a zip file or a folder.")
+        return given
+    return at_hand(dataset) or download(dataset)
+
+
+def at_hand(dataset: Dataset) -> Path | None:
+    """Where the raw data lies: the path given last with --from, or in `$HARBENCH_DATA`."""
+    given = remembered(dataset)
+    if given is not None:
         return given
     folder = data_dir()
     if folder is not None:
@@ -27,7 +36,7 @@ def locate(dataset: Dataset, given: Path | None) -> Path:
         for candidate in (f"{raw}.zip", dataset.archive, raw):
             if candidate and (folder / candidate).exists():
                 return folder / candidate
-    return download(dataset)
+    return None
 
 
 def download(dataset: Dataset) -> Path:

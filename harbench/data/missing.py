@@ -17,6 +17,8 @@ from harbench.errors import HarbenchError
 from harbench.protocol import Condition, Subset
 from harbench.streams import stream
 
+CHUNK = 4096
+
 
 @dataclass(frozen=True)
 class Missing:
@@ -93,7 +95,8 @@ def counted(condition: Condition, dataset: HARDataset, test: IntArray, seed: int
     """
     if condition.scale not in get_args(Subset):
         return np.ones(len(test), dtype=bool)
-    gaps = np.array([np.isnan(dataset.windows[window]).any() for window in test])
+    blocks = [test[begin : begin + CHUNK] for begin in range(0, max(len(test), 1), CHUNK)]
+    gaps = np.concatenate([np.isnan(dataset.windows[b]).any(axis=(1, 2, 3)) for b in blocks])
     found = gaps if condition.scale == "gaps" else ~gaps
     if not found.any():
         lack = "has missing values of its own" if condition.scale == "gaps" else "is complete"

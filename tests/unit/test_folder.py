@@ -145,3 +145,44 @@ def test_a_folder_needs_a_name() -> None:
         store.load("folder")
     with pytest.raises(HarbenchError, match="at="):
         store.load("folder+at=../etc")
+
+
+def _new_recording(lab: Path) -> None:
+    table().to_csv(lab / "ben" / "tuesday.csv", index=False)
+
+
+def _swap_classes(lab: Path) -> None:
+    text = (lab / "dataset.toml").read_text()
+    (lab / "dataset.toml").write_text(text.replace('"walk", "sit"', '"sit", "walk"'))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (_new_recording, "ben/tuesday.csv is new in "),
+        (lambda lab: (lab / "ben" / "monday.csv").unlink(), "ben/monday.csv is gone in "),
+        (_swap_classes, "dataset.toml has changed in "),
+    ],
+)
+def test_changed_raw_data_is_noticed(
+    change: Callable[[Path], object], reason: str, lab: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = store.load(SPEC)
+    assert store.load(SPEC).fingerprint == before.fingerprint
+    assert capsys.readouterr().err == ""
+    change(lab)
+    after = store.load(SPEC)
+    assert f"{SPEC} is prepared anew: {reason}" in capsys.readouterr().err
+    assert not np.array_equal(after.labels, before.labels)
+
+
+def test_the_source_given_is_remembered_for_every_option_set(
+    lab: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("HARBENCH_DATA")
+    first = store.prepare(SPEC, lab)
+    assert len(store.load(SPEC + "+window=64")) > len(first)
+    lab.rename(lab.with_name("moved"))
+    assert store.load(SPEC).fingerprint == first.fingerprint
+    assert store.prepare(SPEC, lab.with_name("moved")).fingerprint == first.fingerprint
+    assert capsys.readouterr().err == ""
