@@ -137,7 +137,7 @@ def _prepare(
     folder = _folder(canonical)
     with writing_folder(folder) as temporary:
         told = _told(dataset.recordings(source), report)
-        index = copy_context().run(write, told, dataset, temporary, canonical)
+        index = copy_context().run(write, told, dataset, temporary)
         index["source"] = source.name if source else "embedded"
         (temporary / "origin.json").write_text(json.dumps(made_of))
         index["origin"] = checksum(temporary / "origin.json")
@@ -148,14 +148,8 @@ def _prepare(
     return _open(folder, canonical)
 
 
-def write(
-    recordings: Iterable[Recording], dataset: Dataset, folder: Path, spec: str = ""
-) -> dict[str, Any]:
-    """Stream windows into `folder`; only one recording is in memory at a time.
-
-    spec: what the user calls the dataset, for suggestions.
-    """
-    spec = spec or dataset.name
+def write(recordings: Iterable[Recording], dataset: Dataset, folder: Path) -> dict[str, Any]:
+    """Stream windows into `folder`; only one recording is in memory at a time."""
     info, options = dataset.info, dataset.options
     shape = (options.window, len(info.sensors), len(info.channels))
     labels: list[int] = []
@@ -197,7 +191,7 @@ def write(
         raise HarbenchError(
             f"Dataset {dataset.name!r} gave no window of {options.window} steps from "
             f"{len(names)} recordings. {' '.join(covered.vanished())} Choose a shorter "
-            f"window: {with_option(spec, 'window', max(2, options.window // 2))}."
+            f"window: {with_option(registry.spoken(dataset), 'window', max(2, options.window // 2))}."
         )
     arrays = {
         "labels": np.array(labels, dtype=np.int64),
@@ -215,7 +209,7 @@ def write(
         "info": info_to_json(info),
         "recordings": names,
         "checksum": checksum(folder / "windows.f32"),
-        "notes": covered.notes(labels, spec),
+        "notes": covered.notes(labels, registry.spoken(dataset)),
     }
 
 
