@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,14 +9,13 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harbench.data.archive import Members, open_source
 from harbench.data.gaps import close_gaps, on_grid
+from harbench.data.tables import numbers, read_table
 from harbench.dataset import (
-    LARGEST_VALUE,
     Dataset,
     DatasetInfo,
     FloatArray,
@@ -27,7 +25,7 @@ from harbench.dataset import (
     WindowOptions,
     register_dataset,
 )
-from harbench.errors import HarbenchError, needs, unknown
+from harbench.errors import HarbenchError, unknown
 
 LARGEST_FILE = 1_000_000_000
 FACTS = "dataset.toml"
@@ -187,12 +185,12 @@ class Folder(Dataset):
 
         The file of a device names its channels without the sensor.
         """
-        table, where = _table(members, file), f"{members.source}: {file}"
+        table, where = read_table(members, file), f"{members.source}: {file}"
         if "time" not in table:
             raise HarbenchError(f"{where} has no column `time`.")
         if table.empty:
             raise HarbenchError(f"{where} has no row.")
-        time = _numbers(table["time"], where)
+        time = numbers(table["time"], where)
         bad = ~np.isfinite(time) | np.concatenate([[False], np.diff(time) <= 0])
         if bad.any():
             line = int(np.argmax(bad)) + 2
@@ -210,7 +208,7 @@ class Folder(Dataset):
                 continue
             if column not in signals:
                 raise HarbenchError(f"{where}: {unknown('column', str(column), signals)}")
-            values[:, *signals[column]] = _numbers(table[column], where)
+            values[:, *signals[column]] = numbers(table[column], where)
         labels = None
         if "label" in table:
             labels = np.full(len(time), -1, dtype=np.int64)
@@ -271,11 +269,11 @@ class Folder(Dataset):
         if given is not None:
             return given
         labels = np.full(len(time), -1, dtype=np.int64)
-        spans = _table(members, beside)
+        spans = read_table(members, beside)
         if list(spans.columns) != ["begin", "end", "label"]:
             raise HarbenchError(f"{members.source}: {beside}: its columns are not begin,end,label.")
-        begins = _numbers(spans["begin"], f"{members.source}: {beside}")
-        ends = _numbers(spans["end"], f"{members.source}: {beside}")
+        begins = numbers(spans["begin"], f"{members.source}: {beside}")
+        ends = numbers(spans["end"], f"{members.source}: {beside}")
         for row, label in enumerate(spans["label"].astype(str).str.strip()):
             inside = (time >= begins[row]) & (time < ends[row])
             labels[inside] = self._class(label, f"{members.source}: {beside}, line {row + 2}")
@@ -304,30 +302,3 @@ def _facts(members: Members, file: str) -> Facts:
     if facts.units and len(facts.units) != len(facts.channels):
         raise HarbenchError(f"{where}: units: as many as channels are needed, or none.")
     return facts
-
-
-def _table(members: Members, file: str) -> pd.DataFrame:
-    where = f"{members.source}: {file}"
-    data = io.BytesIO(members.read(file))
-    try:
-        if file.endswith(".parquet"):
-            needs("pyarrow", "parquet")
-            return pd.read_parquet(data)
-        return pd.read_csv(data, encoding="utf-8-sig", dtype=str, keep_default_na=False)
-    except HarbenchError:
-        raise
-    except Exception as error:  # pandas and pyarrow raise many kinds for a broken file
-        raise HarbenchError(f"{where} cannot be read ({str(error).splitlines()[0]}).") from error
-
-
-def _numbers(column: pd.Series, where: str) -> NDArray[np.float64]:
-    """A column as numbers, NaN where empty; the first text that is none is named with its line."""
-    texts = column.replace({"": np.nan, "NaN": np.nan, "nan": np.nan})
-    numbers = np.asarray(pd.to_numeric(texts, errors="coerce"), dtype=np.float64)
-    bad = (np.isnan(numbers) & texts.notna().to_numpy()) | (np.abs(numbers) > LARGEST_VALUE)
-    if bad.any():
-        line = int(np.argmax(bad))
-        raise HarbenchError(
-            f"{where}, line {line + 2}: {column.name} is {str(column.iloc[line])!r}, not a number."
-        )
-    return numbers

@@ -157,7 +157,7 @@ def write(recordings: Iterable[Recording], dataset: Dataset, folder: Path) -> di
     owners: list[int] = []
     starts: list[int] = []
     names: list[str] = []
-    covered = Coverage(info, options)
+    covered, spec = Coverage(info, options), registry.spoken(dataset)
     digest = hashlib.sha256(json.dumps([info_to_json(info), shape]).encode())
     with (folder / "windows.f32").open("wb") as file:
         for recording in _readable(recordings):
@@ -191,7 +191,7 @@ def write(recordings: Iterable[Recording], dataset: Dataset, folder: Path) -> di
         raise HarbenchError(
             f"Dataset {dataset.name!r} gave no window of {options.window} steps from "
             f"{len(names)} recordings. {' '.join(covered.vanished())} Choose a shorter "
-            f"window: {with_option(registry.spoken(dataset), 'window', max(2, options.window // 2))}."
+            f"window: {with_option(spec, 'window', max(2, options.window // 2))}."
         )
     arrays = {
         "labels": np.array(labels, dtype=np.int64),
@@ -209,7 +209,7 @@ def write(recordings: Iterable[Recording], dataset: Dataset, folder: Path) -> di
         "info": info_to_json(info),
         "recordings": names,
         "checksum": checksum(folder / "windows.f32"),
-        "notes": covered.notes(labels, registry.spoken(dataset)),
+        "notes": covered.notes(labels, spec),
     }
 
 

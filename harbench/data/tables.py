@@ -1,0 +1,41 @@
+"""Tables of a person's own, CSV or Parquet, as texts and numbers."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from harbench.data.archive import Members
+from harbench.dataset import LARGEST_VALUE
+from harbench.errors import HarbenchError, needs
+
+
+def read_table(members: Members, file: str) -> pd.DataFrame:
+    """A CSV file as texts, or a Parquet file; HarbenchError names what cannot be read."""
+    where = f"{members.source}: {file}"
+    data = io.BytesIO(members.read(file))
+    try:
+        if file.endswith(".parquet"):
+            needs("pyarrow", "parquet")
+            return pd.read_parquet(data)
+        return pd.read_csv(data, encoding="utf-8-sig", dtype=str, keep_default_na=False)
+    except HarbenchError:
+        raise
+    except Exception as error:  # pandas and pyarrow raise many kinds for a broken file
+        raise HarbenchError(f"{where} cannot be read ({str(error).splitlines()[0]}).") from error
+
+
+def numbers(column: pd.Series, where: str) -> NDArray[np.float64]:
+    """A column as numbers, NaN where empty; the first text that is none is named with its line."""
+    texts = column.replace({"": np.nan, "NaN": np.nan, "nan": np.nan})
+    found = np.asarray(pd.to_numeric(texts, errors="coerce"), dtype=np.float64)
+    bad = (np.isnan(found) & texts.notna().to_numpy()) | (np.abs(found) > LARGEST_VALUE)
+    if bad.any():
+        line = int(np.argmax(bad))
+        raise HarbenchError(
+            f"{where}, line {line + 2}: {column.name} is {str(column.iloc[line])!r}, not a number."
+        )
+    return found
