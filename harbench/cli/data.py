@@ -35,6 +35,30 @@ def info(name: Name) -> None:
 
 
 @app.command()
+def describe(
+    name: Name,
+    croissant: Annotated[
+        bool, typer.Option("--croissant", help="As Croissant JSON-LD, on standard output.")
+    ] = False,
+) -> None:
+    """Describe a dataset for other people or machines: facts and files, no signal."""
+    import json
+
+    from rich.console import Console
+
+    from harbench.cli.describe import describe as words
+    from harbench.data import store
+    from harbench.data.croissant import croissant as metadata
+
+    dataset = store.load(name)
+    if croissant:
+        found = metadata(dataset, store.folder_of(dataset.spec))
+        typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
+    else:
+        Console(highlight=False).print(words(dataset, store.notes(dataset.spec)))
+
+
+@app.command()
 def prepare(
     name: Name,
     source: Annotated[

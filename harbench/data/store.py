@@ -69,12 +69,12 @@ def load(spec: str) -> HARDataset:
                 if why:
                     print(f"{canonical} is prepared anew: {why}.", file=sys.stderr)
                 return _prepare(canonical, dataset, None)
-    return _open(_folder(canonical), canonical)
+    return _open(folder_of(canonical), canonical)
 
 
 def notes(canonical: str) -> list[str]:
     """What the preparation has to say: recordings without a window, sensors that are missing."""
-    folder = _folder(canonical)
+    folder = folder_of(canonical)
     if not folder.exists():
         return []
     with _reading(folder, canonical):
@@ -88,7 +88,7 @@ def _outdated(canonical: str, dataset: Dataset) -> str | None:
     """
     if not is_prepared(canonical):
         return ""
-    folder = _folder(canonical)
+    folder = folder_of(canonical)
     with _reading(folder, canonical):
         if "origin" not in json.loads((folder / "dataset.json").read_text()):
             return "an earlier version of harbench made it"
@@ -103,7 +103,7 @@ def _outdated(canonical: str, dataset: Dataset) -> str | None:
 
 def is_prepared(canonical: str) -> bool:
     """Whether a prepared copy in the current format lies in the cache."""
-    folder = _folder(canonical)
+    folder = folder_of(canonical)
     if not (folder / "dataset.json").is_file():
         return False
     with _reading(folder, canonical):
@@ -134,7 +134,7 @@ def _prepare(
         dataset.open(source)
     # Looked at before the files are read: what changes meanwhile is noticed later.
     made_of = origin(dataset, source)
-    folder = _folder(canonical)
+    folder = folder_of(canonical)
     with writing_folder(folder) as temporary:
         told = _told(dataset.recordings(source), report)
         index = copy_context().run(write, told, dataset, temporary)
@@ -259,7 +259,8 @@ def from_arrays(
     )
 
 
-def _folder(canonical: str) -> Path:
+def folder_of(canonical: str) -> Path:
+    """Where the prepared files of a canonical spec lie."""
     return cache_dir() / "datasets" / canonical
 
 

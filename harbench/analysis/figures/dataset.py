@@ -84,7 +84,7 @@ def show(
         loc="outside lower center",
         ncols=len(most),
         fontsize=6,
-        title=f"{shown}, bands {BAND:g} standard deviations apart",
+        title=f"{shown}; a band is {BAND:g} standard deviations high",
         title_fontsize=6,
     )
     for text in figure.findobj(Text):
