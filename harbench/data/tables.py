@@ -12,16 +12,26 @@ from harbench.data.archive import Members
 from harbench.dataset import LARGEST_VALUE
 from harbench.errors import HarbenchError, needs
 
+MISSING = {"": np.nan, "NaN": np.nan, "nan": np.nan}
+
 
 def read_table(members: Members, file: str) -> pd.DataFrame:
-    """A CSV file as texts, or a Parquet file; HarbenchError names what cannot be read."""
+    """A CSV or Parquet file, empty cells as NaN; HarbenchError names what cannot be read."""
     where = f"{members.source}: {file}"
     data = io.BytesIO(members.read(file))
     try:
         if file.endswith(".parquet"):
             needs("pyarrow", "parquet")
             return pd.read_parquet(data)
-        return pd.read_csv(data, encoding="utf-8-sig", dtype=str, keep_default_na=False)
+        # Columns of numbers are parsed at once; all others stay texts, for `numbers` to judge.
+        return pd.read_csv(
+            data,
+            encoding="utf-8-sig",
+            dtype={"label": str},
+            keep_default_na=False,
+            na_values=[""],
+            low_memory=False,
+        )
     except HarbenchError:
         raise
     except Exception as error:  # pandas and pyarrow raise many kinds for a broken file
@@ -30,7 +40,10 @@ def read_table(members: Members, file: str) -> pd.DataFrame:
 
 def numbers(column: pd.Series, where: str) -> NDArray[np.float64]:
     """A column as numbers, NaN where empty; the first text that is none is named with its line."""
-    texts = column.replace({"": np.nan, "NaN": np.nan, "nan": np.nan})
+    known = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+    texts = column if known else column.astype(object).replace(MISSING)
+    if pd.api.types.is_bool_dtype(column):
+        texts = texts.astype(str)
     found = np.asarray(pd.to_numeric(texts, errors="coerce"), dtype=np.float64)
     bad = (np.isnan(found) & texts.notna().to_numpy()) | (np.abs(found) > LARGEST_VALUE)
     if bad.any():

@@ -287,3 +287,14 @@ def test_a_suggestion_repeats_the_user_s_own_spec(lab: Path) -> None:
 def test_the_folder_that_is_not_there_is_named(lab: Path) -> None:
     with pytest.raises(HarbenchError, match=rf"neither {lab.parent}/nope nor .*folder\+at=nope"):
         store.load("folder+at=nope")
+
+
+def test_words_for_nothing_are_missing_and_true_is_no_number(lab: Path) -> None:
+    texts = table().astype({"hip.x": object, "hip.y": object})
+    texts.loc[3, "hip.x"], texts.loc[4, "hip.x"] = "NaN", "nan"
+    texts.to_csv(lab / "anna" / "monday.csv", index=False)
+    window = store.load(SPEC).windows[0]
+    assert np.isnan(window[3:5, 1, 0]).all() and np.isnan(window).sum() == 2
+    texts.assign(**{"hip.y": True}).to_csv(lab / "anna" / "monday.csv", index=False)
+    with pytest.raises(HarbenchError, match=r"line 2: hip.y is 'True', not a number"):
+        store.load(SPEC)
