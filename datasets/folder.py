@@ -92,7 +92,6 @@ class Folder(Dataset):
     name = "folder"
     Options = FolderOptions
     options: FolderOptions
-    obtain = NOWHERE
 
     @property
     def raw_name(self) -> str:
