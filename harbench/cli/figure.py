@@ -143,6 +143,9 @@ def class_names(dataset: str) -> list[str] | None:
     from harbench.errors import HarbenchError
 
     try:
-        return list(store.resolve(dataset)[1].info.classes)
+        canonical, described = store.resolve(dataset)
+        if store.is_prepared(canonical):
+            return list(store.load(canonical).info.classes)
+        return list(described.info.classes) or None
     except HarbenchError:
         return None

@@ -160,6 +160,8 @@ def chosen(
         names = [given] if isinstance(given, str) else given
         if not names or table.empty:
             continue
+        if column == "dataset":
+            names = [_canonical(name) for name in names]
         for name in names:
             if name not in set(table[column]):
                 raise unknown(f"{column} in {root}", name, set(table[column]))
@@ -167,6 +169,17 @@ def chosen(
     if table.empty:
         raise HarbenchError(f"No records in {root}.")
     return table
+
+
+def _canonical(spec: str) -> str:
+    """The spec as records have it; the text itself where no such dataset is known here."""
+    from harbench.data.store import resolve
+    from harbench.errors import HarbenchError
+
+    try:
+        return resolve(spec)[0]
+    except HarbenchError:
+        return spec
 
 
 def headline(protocol: object, scale: str | None = None) -> Condition:

@@ -119,6 +119,22 @@ def test_a_dataset_as_a_picture() -> None:
     assert [axes.get_title() for axes in windows] == [f"c{i}" for i in range(6)]
 
 
+def test_kinds_of_channels_are_bands_and_sensors_in_one_place_one_label() -> None:
+    channels = ("acc_x", "acc_y", "gyr_x", "gyr_y", "mag_x")
+    values = np.random.default_rng(0).normal(size=(50, 5))
+    places = {"acc": (0.3, 0.0, 0.1), "gyr": (0.31, 0.0, 0.1), "hip": (0.1, 0.0, 0.0)}
+    examples = [Example(r"$\macro$", values), Example("walk", values)]
+    figure = show(r"$\nothing$", places, examples, 25.0, "hip", channels)
+    assert encoded(figure, ".png")
+    body, first, _ = figure.axes
+    assert {text.get_text() for text in body.texts} == {"acc, gyr", "hip"}
+    assert [label.get_text() for label in first.get_yticklabels()] == ["acc", "gyr", "mag"]
+    middles = [float(np.mean(line.get_ydata())) for line in first.lines]
+    assert np.allclose(middles, [0, 0, -6, -6, -12], atol=0.5)
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["x", "y"]
+
+
 @pytest.mark.parametrize(
     ("draw", "message"),
     [

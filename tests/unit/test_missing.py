@@ -143,3 +143,17 @@ def test_an_impossible_rate_is_refused() -> None:
         mask("sensor", 0.1, 50, (20, 1, 3))
     with pytest.raises(HarbenchError, match="would remove all 20 steps"):
         mask("segment", 0.99, 50, (20, 2, 3))
+
+
+def test_windows_with_gaps_are_found_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    from harbench.data import missing
+    from harbench.testing.windows import made_up
+
+    monkeypatch.setattr(missing, "CHUNK", 7)
+    data = made_up((40, 2, 3))
+    windows = np.array(data.windows)
+    windows[[0, 8, 20], 3, 1, 2] = np.nan
+    data = type(data)(**{**vars(data), "windows": windows})
+    test = np.array([20, 1, 2, 0, 3, 4, 5, 6, 8, 9])
+    found = missing.counted(Condition(scale="gaps"), data, test, 0)
+    assert found.tolist() == np.isin(test, [0, 8, 20]).tolist()
