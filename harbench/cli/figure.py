@@ -26,6 +26,7 @@ class Kind(StrEnum):
     ranks = "ranks"
     confusion = "confusion"
     reconstruction = "reconstruction"
+    learning = "learning"
 
 
 def figure(
@@ -54,6 +55,8 @@ def figure(
     sweep: variants of such a protocol. labels: scores against labelled share. cost: scores against
     training time. ranks: critical difference diagram. confusion: one method, dataset, condition.
     reconstruction: what a pre-trained method rebuilds (trains it where it is not cached).
+    learning: validation scores along training, of tables of `tune --grid` (--budget long), and
+    where the patience of budget quick would end it.
     """
     from harbench.analysis.pairs import METRICS
     from harbench.errors import unknown
@@ -62,6 +65,8 @@ def figure(
         raise unknown("metric", metric, METRICS)
     if kind is Kind.reconstruction:
         drawn = rebuilt(method, dataset, budget, seed, window)
+    elif kind is Kind.learning:
+        drawn = learnt(results, budget or "long")
     else:
         drawn = draw(kind, metric, control, results, method, dataset, protocol, budget)
     write_figure(drawn, out)
@@ -135,6 +140,24 @@ def rebuilt(
     (run,) = make_plan(names[:1], data[:1], ["clean"], [seed], budget or "quick")
     found = reconstruct(run, window)
     return reconstruction(found.original, found.scales, found.rate, found.label)
+
+
+def learnt(results: Path | None, name: str) -> Figure:
+    """Learning curves of a budget, with the patience of quick."""
+    from harbench.analysis.figures.learning import Line, learning
+    from harbench.method import BUDGETS
+    from harbench.running.curves import learning_curves, patient
+    from harbench.running.store import default_results
+
+    patience = BUDGETS["quick"].patience
+    assert patience is not None, "quick ends stages early"
+    lines = []
+    for title, curve in learning_curves(results or default_results(), name):
+        chosen, end = patient(curve, patience)
+        steps = [epoch * curve.steps for epoch in curve.scored]
+        at = curve.scored.index(chosen)
+        lines.append(Line(title, steps, curve.validation_f1, at, end * curve.steps))
+    return learning(lines)
 
 
 def class_names(dataset: str) -> list[str] | None:

@@ -155,13 +155,3 @@ def _peak_memory(device: str) -> int:
         return int(torch.cuda.max_memory_allocated())
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-def _cost_record(cost: StageCost) -> StageCostRecord:
-    return StageCostRecord(
-        name=cost.name,
-        epochs=cost.epochs,
-        best_epoch=cost.best_epoch,
-        seconds=cost.seconds,
-        cached=cost.cached,
-    )

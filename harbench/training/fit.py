@@ -27,12 +27,14 @@ from harbench.training.loop import Labelled, Report, StageData, State, train
 class StageCost:
     """What a finished stage took. cached: its weights came from an earlier training.
 
-    epochs: how many ran. history: mean losses of each epoch, with "validation_f1" and
-    "validation_loss" where validation windows were scored; empty for a stage without gradients.
+    epochs: how many ran. steps: optimiser steps in each. history: mean losses of each epoch, with
+    "validation_f1" and "validation_loss" where validation windows were scored; empty for a stage
+    without gradients.
     """
 
     name: str
     epochs: int
+    steps: int
     best_epoch: int
     seconds: float
     cached: bool
@@ -174,7 +176,9 @@ def _train_or_load(
                 cache.save(key, network, note)
     history = note["history"]
     epochs = len(history) if isinstance(stage, Stage) else stage.epochs
-    return StageCost(stage.name, epochs, note["best_epoch"], note["seconds"], cached, history)
+    steps = stage_length(stage, len(data.source), training.budget).steps
+    best, seconds = note["best_epoch"], note["seconds"]
+    return StageCost(stage.name, epochs, steps, best, seconds, cached, history)
 
 
 def validation_part(training: Training, standardiser: Standardiser) -> Labelled:

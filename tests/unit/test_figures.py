@@ -12,6 +12,7 @@ from unit.frames import CLEAN, MIXED, records
 
 from harbench.analysis.figures import bars, curves
 from harbench.analysis.figures.dataset import Example, show
+from harbench.analysis.figures.learning import Line, learning
 from harbench.analysis.figures.reconstruction import reconstruction
 from harbench.analysis.figures.style import encoded
 from harbench.analysis.pairs import Condition
@@ -210,3 +211,17 @@ def test_ranks_of_blocks_that_share_a_dataset_have_no_p() -> None:
     apart = records({name: scores[:1] for name, scores in SCORES.items()}, list("abcdefghij"))
     (axes,) = bars.critical_difference(apart).axes
     assert "Friedman p" in axes.get_title() and "CD = " in axes.get_title()
+
+
+def test_learning_curves_say_what_patience_loses() -> None:
+    lines = [
+        Line("cnn", [100, 200, 300], [0.5, 0.7, 0.8], 1, 250),
+        Line("cnn", [100, 200, 300], [0.6, 0.9, 0.8], 1, 250),
+        Line("msgnet", [50], [0.4], 0, 50),
+    ]
+    figure = learning(lines)
+    assert [axes.get_title() for axes in figure.axes] == ["cnn (10.0, 0.0)", "msgnet (0.0)"]
+    dots = [line.get_xydata() for line in figure.axes[0].lines if line.get_marker() == "o"]
+    assert np.allclose(np.concatenate(dots), [[200, 70], [200, 90]])
+    with pytest.raises(HarbenchError, match="no learning curve"):
+        learning([])
