@@ -119,9 +119,8 @@ def _show_plan(runs: Sequence[Run], store: ResultStore, jobs: int, force: bool) 
     console = Console(highlight=False)
     table, seconds = plan_table(runs, store, jobs, force)
     console.print(table)
-    early = any(run.budget.patience for run in runs)
-    about = "at most about" if early else "about"
-    console.print(f"{len(runs)} runs, {jobs} at a time: {about} {seconds / 60:.1f} minutes.")
+    early = ", if no stage ends early" if any(run.budget.patience for run in runs) else ""
+    console.print(f"{len(runs)} runs, {jobs} at a time: about {seconds / 60:.1f} minutes{early}.")
 
 
 def _carry_out(runs: Sequence[Run], store: ResultStore, jobs: int, force: bool) -> None:
