@@ -170,7 +170,8 @@ def slopes(seeds: int, repetitions: int, alpha: float, seed: int) -> float:
             for level in [90 + blocks[s] + runs[m, s] - 40 * rate + generator.normal(0, 0.5)]
         ]
         frame = pd.DataFrame(rows, columns=["method", "dataset", "seed", "rate", "accuracy"])
-        found += bool(robustness_slopes(frame, "accuracy", "a").loc["b", "p"] < alpha)
+        slopes = robustness_slopes(frame, "accuracy", "a")
+        found += float(slopes["p"]["b"]) < alpha
     return 100 * found / repetitions
 
 

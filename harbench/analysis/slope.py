@@ -23,7 +23,7 @@ def robustness_slopes(frame: pd.DataFrame, metric: str, control: str) -> pd.Data
     difference, low, high (95 %), p; the control's difference is 0.
     """
     keys = ["method", "dataset", "seed", "rate"]
-    frame = frame.groupby(keys, as_index=False)[metric].mean()
+    frame = frame.groupby(keys)[metric].mean().reset_index()
     rates = sorted(frame["rate"].unique())
     if len(rates) < 3:
         raise HarbenchError(

@@ -90,7 +90,11 @@ def critical_difference(frame: pd.DataFrame, metric: str = "f1_macro") -> Figure
         index=["dataset", "seed"], columns=["name", "scale", "rate"], values=metric
     )
     # A method counts in a block only with all of its conditions.
-    scores = conditions.T.groupby(level="name").agg(lambda part: part.mean(skipna=False)).T
+    rows = {
+        name: conditions.xs(name, axis=1, level="name").mean(axis=1, skipna=False)
+        for name in conditions.columns.unique("name")
+    }
+    scores = pd.DataFrame(rows)
     found = friedman(scores)
     figure = new(COLUMN * 1.5, 0.9 + 0.16 * len(found.ranks))
     (axes,) = figure.axes
