@@ -91,7 +91,7 @@ def critical_difference(frame: pd.DataFrame, metric: str = "f1_macro") -> Figure
     )
     # A method counts in a block only with all of its conditions.
     rows = {
-        name: conditions.xs(name, axis=1, level="name").mean(axis=1, skipna=False)
+        name: pd.DataFrame(conditions.xs(name, axis=1, level="name")).mean(axis=1, skipna=False)
         for name in conditions.columns.unique("name")
     }
     scores = pd.DataFrame(rows)
