@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from harbench.errors import HarbenchError, unknown
 
@@ -17,17 +17,11 @@ Metric = Literal["accuracy", "f1_macro", "f1_weighted", "balanced_accuracy"]
 SplitKind = Literal["random", "subject", "loso", "recording"]
 
 
-# The eight that the paper compares with.
-BASELINES = (
-    "timesnet",
-    "msgnet",
-    "informer",
-    "reformer",
-    "st_mae",
-    "std_mae",
-    "maskcae",
-    "simmtm",
-)
+def _number(value: object) -> object:
+    # pydantic would read true as 1.
+    if isinstance(value, bool):
+        raise ValueError("write a number, not true or false")
+    return value
 
 
 class _Part(BaseModel):
@@ -69,11 +63,11 @@ class Headline(Condition):
 class Significance(_Part):
     """The test of the protocol's significance statement, fixed before any result is seen.
 
-    rows: the comparisons with the control that share the error rate, run or not.
+    rows: the comparisons with the control that share the error rate, run or not; none: those shown.
     """
 
-    test: str = "nb-t"
-    rows: tuple[str, ...] = BASELINES
+    test: Literal["nb-t", "signflip", "wilcoxon"] = "nb-t"
+    rows: tuple[str, ...] = ()
     family: Literal["column", "table"] = "column"
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
 
@@ -92,7 +86,7 @@ class Protocol(_Part):
     name: str
     description: str
     split: SplitKind = "random"
-    label_fraction: Annotated[float, Field(gt=0, le=1)] = 0.15
+    label_fraction: Annotated[float, Field(gt=0, le=1), BeforeValidator(_number)] = 0.15
     seeds: tuple[Annotated[int, Field(ge=0)], ...] | Literal["subjects"] = (0, 1, 2, 3, 4)
     scales: tuple[Literal[Corruption, Subset], ...] = ()
     rates: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
@@ -135,6 +129,12 @@ class Protocol(_Part):
     def _consistent(self) -> Self:
         if self.seeds == "subjects" and self.split != "loso":
             raise ValueError('seeds = "subjects" goes with split = "loso" only')
+        if not self.seeds:
+            raise ValueError("seeds is empty: name at least one seed, as in [0, 1, 2]")
+        if self.seeds != "subjects" and len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("seeds names a seed twice")
+        if not self.variants:
+            raise ValueError('variants is empty: leave the key out for the one variant ""')
         if self.split == "subject" and self.seeds != tuple(range(len(self.seeds))):
             raise ValueError("the seeds of a subject split are its folds: write [0, 1, ..., n - 1]")
         if self.train_missing.scale in get_args(Subset):

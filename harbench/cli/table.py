@@ -135,7 +135,7 @@ def rules_of(
         test=test or said.test,
         alpha=said.alpha if alpha is None else alpha,
         family=family or said.family,
-        rows=rows or sweep or said.rows,
+        rows=rows or sweep or said.rows or None,
     )
 
 

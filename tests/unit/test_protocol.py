@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harbench import registry
+from harbench.analysis.statistics import TESTS
 from harbench.errors import HarbenchError
 from harbench.options import build
-from harbench.protocol import Condition, read_protocol
+from harbench.protocol import Condition, Significance, read_protocol
 
 NAMES = registry.protocol_names()
 RANDOM_15 = (
@@ -122,3 +123,32 @@ def test_one_sensor_goes_without_sensor_losses() -> None:
     headline = {"scale": "sensor", "rate": 0.1}
     only = type(rules).model_validate({**rules.model_dump(), "headline": headline})
     assert str(only.fitting(1, 3).headline) == "clean"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_macro_f1_decides(name: str) -> None:
+    protocol = registry.protocol(name)
+    assert protocol.headline.metric == "f1_macro"
+    assert {"f1_macro", "accuracy"} <= set(protocol.metrics)
+
+
+def test_the_known_tests_are_those_of_the_analysis() -> None:
+    for name in TESTS:
+        assert Significance(test=name).test == name  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('significance = { test = "t-test" }', r"significance\.test: .*'nb-t'"),
+        ("seeds = []", "seeds is empty"),
+        ("seeds = [0, 1, 1]", "names a seed twice"),
+        ("variants = {}", "variants is empty"),
+        ("label_fraction = true", "label_fraction: write a number"),
+    ],
+)
+def test_impossible_rules_are_refused_in_words(line: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(f'description = "x"\n{line}\n')
+    with pytest.raises(HarbenchError, match=rf"mine\.toml: .*{said}"):
+        read_protocol(path)
