@@ -57,13 +57,13 @@ Read = Callable[[str], bytes]
 class DsadsOptions(WindowOptions):
     """One window per official 5 s segment.
 
-    zero_rows: rows in which all 45 values are 0 stay as they are ("keep"), or count as missing.
+    zero_rows: rows in which all 45 values are 0 count as missing, or stay as they are ("keep").
     In the official files the last second of every stairs segment of subjects 1 and 6 is such.
     """
 
     window: Annotated[int, Field(ge=2)] = ROWS
     step: Annotated[int, Field(ge=1)] = ROWS
-    zero_rows: Literal["keep", "missing"] = "keep"
+    zero_rows: Literal["keep", "missing"] = "missing"
 
 
 @register_dataset

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,27 +9,31 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harbench.data.archive import Members, open_source
-from harbench.data.gaps import close_gaps
+from harbench.data.gaps import close_gaps, on_grid
+from harbench.data.tables import numbers, read_table
 from harbench.dataset import (
-    LARGEST_VALUE,
     Dataset,
     DatasetInfo,
+    FloatArray,
     IntArray,
     Recording,
     Sensor,
     WindowOptions,
     register_dataset,
 )
-from harbench.errors import HarbenchError, needs, unknown
+from harbench.errors import HarbenchError, unknown
 
-LARGEST_FILE = 4_000_000_000
+LARGEST_FILE = 1_000_000_000
 FACTS = "dataset.toml"
 LABELS = ".labels.csv"
+LARGEST_GRID = 50_000_000
+Series = tuple[NDArray[np.float64], FloatArray, IntArray | None]
+# Hz and metres from the pelvis; far more than any body-worn device has.
+HIGHEST_RATE, FARTHEST = 20_000, 10
 NOWHERE = "Name your folder: --dataset folder+at=NAME, and put it into $HARBENCH_DATA as NAME."
 
 
@@ -38,18 +41,21 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+Metres = Annotated[float, Field(ge=-FARTHEST, le=FARTHEST, allow_inf_nan=False)]
+
+
 class SensorFacts(_Part):
     """A body-worn device. position: metres from the pelvis: right, forward, up."""
 
     name: Annotated[str, Field(min_length=1)]
-    position: tuple[float, float, float]
+    position: tuple[Metres, Metres, Metres]
 
 
 class Facts(_Part):
     """What dataset.toml says. channels: of every sensor; units: as many, or none."""
 
     title: str
-    rate: Annotated[float, Field(gt=0)]
+    rate: Annotated[float, Field(gt=0, le=HIGHEST_RATE, allow_inf_nan=False)]
     classes: Annotated[tuple[str, ...], Field(min_length=2)]
     channels: Annotated[tuple[str, ...], Field(min_length=1)]
     units: tuple[str, ...] = ()
@@ -73,6 +79,10 @@ class FolderOptions(WindowOptions):
 class Folder(Dataset):
     """<subject>/<recording>.csv (or .parquet) beside dataset.toml; docs/add-a-dataset.md.
 
+    Devices with clocks of their own: <subject>/<recording>.<sensor>.csv, or several of
+    <recording>.<sensor>.<part>.csv, each with `time` and some channels; their common interval
+    is brought to one grid of `rate` Hz, and pauses above max_gap are missing there.
+
     A recording has a column `time` (seconds), a column `<sensor>.<channel>` for each signal
     (absent columns and empty cells are missing values), and labels: a column `label` with class
     names, empty for none, or a file <recording>.labels.csv with the columns begin, end (seconds,
@@ -82,7 +92,6 @@ class Folder(Dataset):
     name = "folder"
     Options = FolderOptions
     options: FolderOptions
-    obtain = NOWHERE
 
     @property
     def raw_name(self) -> str:
@@ -120,7 +129,7 @@ class Folder(Dataset):
         assert source is not None, "folder is not embedded: the engine always gives a source"
         with open_source(source, "*.*", LARGEST_FILE) as members:
             (root,) = {PurePosixPath(n).parent for n in members.names if n.endswith(FACTS)}
-            found: dict[str, str] = {}
+            found: dict[str, dict[str, str]] = {}
             for file in members.names:
                 path = PurePosixPath(file)
                 if path.suffix not in (".csv", ".parquet") or file.endswith(LABELS):
@@ -131,63 +140,139 @@ class Folder(Dataset):
                         f"{source}: {file}: recordings lie in a folder for each subject, "
                         "<subject>/<recording>.csv."
                     )
-                name = inside.with_suffix("").as_posix()
-                if name in found:
-                    raise HarbenchError(f"{source}: {found[name]} and {file} have one name.")
-                found[name] = file
+                name, device = self._device(inside.with_suffix("").as_posix())
+                files = found.setdefault(name, {})
+                if device in files or (files and "" in (device, *files)):
+                    other = files.get(device) or next(iter(files.values()))
+                    raise HarbenchError(f"{source}: {other} and {file} are the same recording.")
+                files[device] = file
             if not found:
                 raise HarbenchError(f"{source} holds no <subject>/<recording>.csv.")
-            for name, file in sorted(found.items()):
-                yield self._recording(members, name, file)
+            for name, files in sorted(found.items()):
+                yield self._recording(members, name, files)
 
-    def _recording(self, members: Members, name: str, file: str) -> Recording:
-        table, where = _table(members, file), f"{members.source}: {file}"
-        if "time" not in table:
-            raise HarbenchError(f"{where} has no column `time`.")
-        if table.empty:
-            raise HarbenchError(f"{where} has no row.")
-        time = _numbers(table["time"], where)
-        signals = [f"{s.name}.{c}" for s in self.info.sensors for c in self.info.channels]
-        for column in table.columns:
-            if column not in ("time", "label", *signals):
-                raise HarbenchError(f"{where}: {unknown('column', str(column), signals)}")
-        values = np.full((len(table), len(signals)), np.nan, dtype=np.float32)
-        for index, signal in enumerate(signals):
-            if signal in table:
-                values[:, index] = _numbers(table[signal], where)
-        shape = (len(table), len(self.info.sensors), len(self.info.channels))
-        bad = ~np.isfinite(time) | np.concatenate([[False], np.diff(time) <= 0])
-        if bad.any():
-            line = int(np.argmax(bad)) + 2
-            raise HarbenchError(f"{where}, line {line}: time is missing or does not increase.")
+    def _device(self, stem: str) -> tuple[str, str]:
+        """`anna/walk.wrist.acc` -> `anna/walk` and `wrist.acc`; no device where none is named."""
+        subject, _, file = stem.partition("/")
+        parts = file.split(".")
+        for index in (len(parts) - 1, len(parts) - 2):
+            if index >= 1 and parts[index] in self._sensors:
+                return f"{subject}/{'.'.join(parts[:index])}", ".".join(parts[index:])
+        return stem, ""
+
+    @property
+    def _sensors(self) -> list[str]:
+        return [sensor.name for sensor in self.info.sensors]
+
+    def _recording(self, members: Members, name: str, files: dict[str, str]) -> Recording:
+        series = {device: self._series(members, file, device) for device, file in files.items()}
+        if "" in series:
+            time, values, labels = series[""]
+        else:
+            time, values, labels = self._aligned(series, f"{members.source}: {name}")
+        place = f"{PurePosixPath(next(iter(files.values()))).parent}/{name.partition('/')[2]}"
         return Recording(
             name=name,
             subject=name.partition("/")[0],
             time=time,
-            values=close_gaps(time, values.reshape(shape), self.options.fill_gap),
-            labels=self._labels(members, file, table, time),
+            values=close_gaps(time, values, self.options.fill_gap),
+            labels=self._labels(members, place, labels, time),
         )
 
-    def _labels(
-        self, members: Members, file: str, table: pd.DataFrame, time: NDArray[np.float64]
-    ) -> IntArray:
-        beside = PurePosixPath(file).with_suffix("").as_posix() + LABELS
-        labels = np.full(len(time), -1, dtype=np.int64)
-        if ("label" in table) == (beside in members.names):
-            raise HarbenchError(
-                f"{members.source}: {file} needs either a column `label` or a file "
-                f"{PurePosixPath(beside).name} beside it."
-            )
+    def _series(self, members: Members, file: str, device: str) -> Series:
+        """Seconds, values (S, N, C) with NaN for other devices, and labels where the file has any.
+
+        The file of a device names its channels without the sensor.
+        """
+        table, where = read_table(members, file), f"{members.source}: {file}"
+        if "time" not in table:
+            raise HarbenchError(f"{where} has no column `time`.")
+        if table.empty:
+            raise HarbenchError(f"{where} has no row.")
+        time = numbers(table["time"], where)
+        bad = ~np.isfinite(time) | np.concatenate([[False], np.diff(time) <= 0])
+        if bad.any():
+            line = int(np.argmax(bad)) + 2
+            raise HarbenchError(f"{where}, line {line}: time is missing or does not increase.")
+        sensor, channels = device.partition(".")[0], self.info.channels
+        signals = {
+            (channel if device else f"{name}.{channel}"): (row, column)
+            for row, name in enumerate(self._sensors)
+            for column, channel in enumerate(channels)
+            if not device or name == sensor
+        }
+        values = np.full((len(table), len(self._sensors), len(channels)), np.nan, np.float32)
+        for column in table.columns:
+            if column in ("time", "label"):
+                continue
+            if column not in signals:
+                raise HarbenchError(f"{where}: {unknown('column', str(column), signals)}")
+            values[:, *signals[column]] = numbers(table[column], where)
+        labels = None
         if "label" in table:
+            labels = np.full(len(time), -1, dtype=np.int64)
             for line, label in enumerate(table["label"].fillna("").astype(str).str.strip()):
                 if label:
-                    labels[line] = self._class(label, f"{members.source}: {file}, line {line + 2}")
-            return labels
-        spans = _table(members, beside)
+                    labels[line] = self._class(label, f"{where}, line {line + 2}")
+        return time, values, labels
+
+    def _aligned(self, series: dict[str, Series], where: str) -> Series:
+        """The devices' common interval on one grid; labels are those of the nearest sample."""
+        rate = self.info.rate
+        begin = max(time[0] for time, _, _ in series.values())
+        end = min(time[-1] for time, _, _ in series.values())
+        count = int((end - begin) * rate + 1e-6) + 1
+        if end <= begin:
+            raise HarbenchError(
+                f"{where}: its devices ({', '.join(series)}) share no interval of time. `time` is "
+                "in seconds of a clock that all of them share."
+            )
+        if count > LARGEST_GRID:
+            raise HarbenchError(
+                f"{where}: its devices share {end - begin:.3g} s, {count:.3g} steps at {rate:g} Hz."
+                " Is `time` in seconds?"
+            )
+        grid = begin + np.arange(count) / rate
+        values = np.full((count, len(self._sensors), len(self.info.channels)), np.nan, np.float32)
+        labels = None
+        for device, (time, samples, given) in series.items():
+            row = self._sensors.index(device.partition(".")[0])
+            for column in np.flatnonzero(~np.isnan(samples[:, row]).all(axis=0)):
+                if not np.isnan(values[:, row, column]).all():
+                    channel = self.info.channels[column]
+                    raise HarbenchError(f"{where}: two files of {device} hold {channel}.")
+                present = ~np.isnan(samples[:, row, column])
+                signal = samples[present, row, column, None].astype(np.float64)
+                on = on_grid(time[present], signal, grid, self.options.max_gap)
+                values[:, row, column] = on[:, 0]
+            if given is not None:
+                if labels is not None:
+                    raise HarbenchError(
+                        f"{where}: only one of its files may have a column `label`."
+                    )
+                right = np.clip(np.searchsorted(time, grid), 1, max(len(time) - 1, 1))
+                left = right - 1
+                labels = given[np.where(grid - time[left] < time[right] - grid, left, right)]
+        return grid, values, labels
+
+    def _labels(
+        self, members: Members, place: str, given: IntArray | None, time: NDArray[np.float64]
+    ) -> IntArray:
+        """Those of the recording's own column, else of <place>.labels.csv."""
+        beside = place.removeprefix("./") + LABELS
+        if (given is not None) == (beside in members.names):
+            raise HarbenchError(
+                f"{members.source}: {place} needs either a column `label` or a file "
+                f"{PurePosixPath(beside).name} beside it."
+            )
+        if given is not None:
+            return given
+        labels = np.full(len(time), -1, dtype=np.int64)
+        spans = read_table(members, beside)
         if list(spans.columns) != ["begin", "end", "label"]:
             raise HarbenchError(f"{members.source}: {beside}: its columns are not begin,end,label.")
-        begins = _numbers(spans["begin"], f"{members.source}: {beside}")
-        ends = _numbers(spans["end"], f"{members.source}: {beside}")
+        begins = numbers(spans["begin"], f"{members.source}: {beside}")
+        ends = numbers(spans["end"], f"{members.source}: {beside}")
         for row, label in enumerate(spans["label"].astype(str).str.strip()):
             inside = (time >= begins[row]) & (time < ends[row])
             labels[inside] = self._class(label, f"{members.source}: {beside}, line {row + 2}")
@@ -216,30 +301,3 @@ def _facts(members: Members, file: str) -> Facts:
     if facts.units and len(facts.units) != len(facts.channels):
         raise HarbenchError(f"{where}: units: as many as channels are needed, or none.")
     return facts
-
-
-def _table(members: Members, file: str) -> pd.DataFrame:
-    where = f"{members.source}: {file}"
-    data = io.BytesIO(members.read(file))
-    try:
-        if file.endswith(".parquet"):
-            needs("pyarrow", "parquet")
-            return pd.read_parquet(data)
-        return pd.read_csv(data, encoding="utf-8-sig", dtype=str, keep_default_na=False)
-    except HarbenchError:
-        raise
-    except Exception as error:  # pandas and pyarrow raise many kinds for a broken file
-        raise HarbenchError(f"{where} cannot be read ({str(error).splitlines()[0]}).") from error
-
-
-def _numbers(column: pd.Series, where: str) -> NDArray[np.float64]:
-    """A column as numbers, NaN where empty; the first text that is none is named with its line."""
-    texts = column.replace({"": np.nan, "NaN": np.nan, "nan": np.nan})
-    numbers = np.asarray(pd.to_numeric(texts, errors="coerce"), dtype=np.float64)
-    bad = (np.isnan(numbers) & texts.notna().to_numpy()) | (np.abs(numbers) > LARGEST_VALUE)
-    if bad.any():
-        line = int(np.argmax(bad))
-        raise HarbenchError(
-            f"{where}, line {line + 2}: {column.name} is {str(column.iloc[line])!r}, not a number."
-        )
-    return numbers

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,13 +57,15 @@ class WindowOptions:
     window, step: length and hop in samples at the dataset's rate. max_gap: seconds; a longer
     pause between two samples ends a stretch, and no window crosses it. label_share: the most
     frequent label of a window must cover at least this share of its samples, else the window is
-    dropped (windows whose most frequent label is null are always dropped).
+    dropped (windows whose most frequent label is null are always dropped). short: a recording
+    that is shorter than a window is dropped, or made one window whose rest is missing (pad).
     """
 
     window: Annotated[int, Field(ge=2)] = 128
     step: Annotated[int, Field(ge=1)] = 64
     max_gap: Annotated[float, Field(gt=0)] = 0.2
     label_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    short: Literal["drop", "pad"] = "drop"
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ class TrainingError(Exception):
 
 def unknown(kind: str, name: str, known: Iterable[str], hint: str = "") -> HarbenchError:
     """The error for a name that does not exist; it suggests the nearest one."""
-    options = sorted(known)
+    # numpy's texts would be printed with their type.
+    name, options = str(name), sorted(map(str, known))
     near = difflib.get_close_matches(name, options, n=1, cutoff=0.5)
     advice = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(options) or 'none'}."
     return HarbenchError(" ".join(filter(None, [f"Unknown {kind} {name!r}.", advice, hint])))

@@ -89,6 +89,8 @@ BUDGETS = {
     for budget in (
         Budget("paper", 200, 100, steps=4000),
         Budget("quick", 40, 40, steps=4000, patience=Patience(10, 500)),
+        # As quick, but longer and to the end: for learning curves.
+        Budget("long", 40, 40, steps=6000),
         Budget("smoke", 1, 1),
     )
 }

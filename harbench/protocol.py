@@ -17,6 +17,19 @@ Metric = Literal["accuracy", "f1_macro", "f1_weighted", "balanced_accuracy"]
 SplitKind = Literal["random", "subject", "loso", "recording"]
 
 
+# The eight that the paper compares with.
+BASELINES = (
+    "timesnet",
+    "msgnet",
+    "informer",
+    "reformer",
+    "st_mae",
+    "std_mae",
+    "maskcae",
+    "simmtm",
+)
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -50,13 +63,17 @@ class Condition(_Part):
 class Headline(Condition):
     """The one number that a protocol stands for."""
 
-    metric: Metric = "accuracy"
+    metric: Metric = "f1_macro"
 
 
 class Significance(_Part):
-    """The test of the protocol's significance statement, fixed before any result is seen."""
+    """The test of the protocol's significance statement, fixed before any result is seen.
+
+    rows: the comparisons with the control that share the error rate, run or not.
+    """
 
     test: str = "nb-t"
+    rows: tuple[str, ...] = BASELINES
     family: Literal["column", "table"] = "column"
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
 
@@ -97,6 +114,22 @@ class Protocol(_Part):
         corruptions = [s for s in self.scales if s not in get_args(Subset)]
         corrupted = [Condition(scale=s, rate=r) for r in self.rates for s in corruptions]
         return [Condition(), *subsets, *corrupted]
+
+    def fitting(self, sensors: int, channels: int) -> Self:
+        """The protocol without what windows of `sensors` x `channels` cannot lose.
+
+        One sensor cannot be lost as a whole, nor can the only channel; `mixed` then draws from
+        the other scales. A headline that is left out becomes the clean condition.
+        """
+        impossible = {"sensor"} if sensors == 1 else set()
+        impossible |= {"channel"} if sensors * channels == 1 else set()
+        if not impossible & set(self.scales):
+            return self
+        scales = tuple(scale for scale in self.scales if scale not in impossible)
+        kept = self.headline
+        if kept.scale in impossible:
+            kept = Headline(metric=kept.metric)
+        return self.model_copy(update={"scales": scales, "headline": kept})
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -20,8 +20,10 @@ from typing import Any
 from harbench.dataset import DATASETS, Dataset
 from harbench.errors import HarbenchError, one_line, unknown
 from harbench.method import METHODS, Method
+from harbench.options import differences, format_spec
 from harbench.protocol import Protocol, read_protocol
 
+OF_FILE = "harbench_file_"
 REGISTERED: dict[str, dict[str, Any]] = {"method": METHODS, "dataset": DATASETS}
 
 
@@ -77,6 +79,18 @@ def dataset_class(name: str) -> type[Dataset]:
     return DATASETS[name]
 
 
+def spoken(dataset: Dataset) -> str:
+    """The spec of a dataset as a user types it: the path where it is a Python file's."""
+    cls = type(dataset)
+    module = sys.modules[cls.__module__]
+    name = cls.name
+    if cls.__module__.startswith(OF_FILE) and module.__file__:
+        path = Path(module.__file__)
+        here = Path.cwd()
+        name = f"./{path.relative_to(here)}" if path.is_relative_to(here) else str(path)
+    return format_spec(name, differences(dataset.options, cls.Options()))
+
+
 def _import(kind: str, name: str) -> None:
     registered = REGISTERED[kind]
     if name in registered:
@@ -107,7 +121,7 @@ def _of_file(kind: str, path: Path) -> Any:
     if name in taken:
         raise HarbenchError(f"{path}: {name!r} is taken by {taken[name]}. Rename it.")
     # The whole path is in the name, so that two files of one name do not mix.
-    module_name = f"harbench_file_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}_{path.stem}"
+    module_name = f"{OF_FILE}{hashlib.sha256(str(path).encode()).hexdigest()[:8]}_{path.stem}"
     spec = importlib.util.spec_from_file_location(module_name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -178,6 +178,7 @@ class Informer(Method):
       original draws them anew, so its scores change from call to call.
     - No time-feature embedding (windows carry no calendar).
     - The best epoch is chosen by validation macro-F1; TSLib selects on the test set.
+    - The default size is that of TSLib's scripts (`preset=original`).
     """
 
     name = "informer"

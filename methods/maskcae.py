@@ -167,7 +167,7 @@ class MaskCAE(Method):
     Differences from the original
     -----------------------------
     - Decoder width 64 instead of 256: on 45 channels the original's 5x5 convolutions cost about
-      fifteen times as much (`decoder=256` restores it).
+      fifteen times as much (`preset=original` restores it).
     - AdamW with warm-up over 4 % of the steps and cosine instead of LAMB; constant weight decay.
     - Windows are padded to a multiple of 16 steps, whatever their length.
     - Epochs follow the suite's budget (original: 1000 and 100).

@@ -219,6 +219,7 @@ class MSGNet(Method):
     - As many graph nodes as variables; TSLib's classifier keeps 7 unless told otherwise.
     - The graph convolution's linear part is one matrix: equal up to rounding.
     - The best epoch is chosen by validation macro-F1; TSLib selects on the test set.
+    - The default size is that of the original's weather script (`preset=original`).
     """
 
     name = "msgnet"

@@ -178,6 +178,7 @@ class Reformer(Method):
     - Rotations at evaluation come from a seeded generator, the same for every batch; the
       original draws them anew, so its scores change from call to call.
     - The best epoch is chosen by validation macro-F1; TSLib selects on the test set.
+    - The default size is that of TSLib's scripts (`preset=original`).
     """
 
     name = "reformer"

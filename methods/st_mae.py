@@ -174,8 +174,10 @@ class STMAE(Method):
     - The target is the original window; the released code's is zero at the hidden device
       (`target="code"`).
     - Pre-training sees all training windows; the original leaves the labelled ones out.
-    - Epochs follow the suite's budget (original: 100 and 500). Natively missing values are no
-      targets.
+    - Lengths follow the suite's budget (original: 100 and 500 epochs); its 4000 steps of the probe
+      are the longer of the two up to 1,024 labelled windows. Natively missing values are not
+      rebuilt.
+    - The default size is the original's for Opportunity (`preset=original`).
     """
 
     name = "st_mae"

@@ -149,6 +149,7 @@ class STDMAE(Method):
     - Plain absolute error: the original's metric drops targets near zero, which are missing
       traffic counts there and half of a standardised signal here.
     - The learning rate halves at a quarter of the epochs (original: epoch 50 of 200).
+    - The default size is the original's (`preset=original`).
     """
 
     name = "std_mae"

@@ -138,6 +138,7 @@ class TimesNet(Method):
     - The Inception block is one convolution with the averaged kernels: equal up to rounding.
     - No padding mark (windows have one length) and no unused time-feature layer.
     - The best epoch is chosen by validation macro-F1; TSLib selects on the test set.
+    - The default size is that of TSLib's scripts (`preset=original`).
     """
 
     name = "timesnet"

@@ -1,9 +1,10 @@
-"""How often each test is wrong, and how often it sees a true difference, by simulation.
+"""How often each statement is wrong, and how often a test sees a true difference, by simulation.
 
 Each repetition makes finite datasets of Gaussian classes with two blocks of features that are
-equally informative, draws the suite's splits (8:1:1, 15 % labels, one per seed), trains a ridge
-classifier on each block, and tests the paired differences of their accuracy. Splits of one finite
-dataset overlap, which is what makes the plain paired t-test wrong.
+equally informative, draws the suite's splits (one per seed), trains a ridge classifier on each
+block, and tests the paired differences of their accuracy. Splits of one finite dataset overlap,
+which is what makes the plain paired t-test wrong. Scenarios: windows that are independent; windows
+of one take that resemble each other, split at random or by folds of subjects.
 """
 
 from __future__ import annotations
@@ -14,26 +15,44 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from harbench.analysis.statistics import Differences, corrected_t, sign_flip, wilcoxon
+from harbench.analysis.slope import robustness_slopes
+from harbench.analysis.statistics import (
+    DECIMALS,
+    Differences,
+    corrected_t,
+    nb_t,
+    resolution,
+    sign_flip,
+    wilcoxon,
+)
 
 WINDOWS, CLASSES, FEATURES = 400, 4, 8
-TEST, LABELLED = 0.1, 0.15 * 0.8
-RATIO = TEST / 0.8
-SIGNAL = 0.55
+SUBJECTS, TAKE = 10, 10
+SIGNAL, RESEMBLANCE = 0.55, 1.0
 PENALTY = 1.0
-NAMES = {
-    1: ("nb-t", "paired t (not offered)", "signflip", "wilcoxon"),
-    3: ("nb-t-pooled", "t over dataset means (not offered)", "signflip", "wilcoxon"),
-}
+DISCRETE = 304
+NAMES = ("nb-t", "paired t (not offered)", "signflip", "wilcoxon")
 
 
 @dataclass(frozen=True)
 class Design:
-    """What is simulated. delta: how much less signal b's features carry; 0 is the null."""
+    """What is simulated. delta: how much less signal b's features carry; 0 is the null.
+
+    clustered: windows of one take share a part of their noise. split: "random" (8:1:1, 15 %
+    labels) or "subject" (folds of people as many as seeds, all windows of the others but one more
+    fold, 15 % labels).
+    """
 
     datasets: int
     seeds: int
     delta: float
+    clustered: bool = False
+    split: str = "random"
+
+    @property
+    def ratio(self) -> float:
+        """n_test / n_train."""
+        return 0.125 if self.split == "random" else 1 / (self.seeds - 2 if self.seeds > 2 else 1)
 
 
 def simulate(design: Design, repetitions: int, seed: int) -> list[Differences]:
@@ -45,21 +64,38 @@ def simulate(design: Design, repetitions: int, seed: int) -> list[Differences]:
 
 
 def _dataset(design: Design, generator: np.random.Generator) -> np.ndarray:
-    labels = np.arange(WINDOWS) % CLASSES
+    # A take is one activity of one person: consecutive windows of one class.
+    takes = np.arange(WINDOWS) // TAKE
+    labels = takes % CLASSES
     # Both have the same class centres, so that under the null neither is better on this data.
     centres = SIGNAL * generator.normal(size=(CLASSES, FEATURES))
-    blocks = [
-        share * centres[labels] + generator.normal(size=(WINDOWS, FEATURES))
-        for share in (1.0, 1 - design.delta)
-    ]
+    blocks = []
+    for share in (1.0, 1 - design.delta):
+        noise = generator.normal(size=(WINDOWS, FEATURES))
+        if design.clustered:
+            noise += RESEMBLANCE * generator.normal(size=(takes[-1] + 1, FEATURES))[takes]
+        blocks.append(share * centres[labels] + noise)
     differences = []
-    for _ in range(design.seeds):
-        order = generator.permutation(WINDOWS)
-        test = order[: round(TEST * WINDOWS)]
-        labelled = order[-round(LABELLED * WINDOWS) :]
+    for labelled, test in _splits(design, generator):
         a, b = (_accuracy(block, labels, labelled, test) for block in blocks)
         differences.append(100 * (a - b))
     return np.array(differences)
+
+
+def _splits(design: Design, generator: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Labelled training windows and test windows of each seed."""
+    if design.split == "random":
+        orders = [generator.permutation(WINDOWS) for _ in range(design.seeds)]
+        labelled, tested = round(0.12 * WINDOWS), round(0.1 * WINDOWS)
+        return [(order[-labelled:], order[:tested]) for order in orders]
+    subjects = np.arange(WINDOWS) * SUBJECTS // WINDOWS
+    folds = (generator.permutation(SUBJECTS) % design.seeds)[subjects]
+    found = []
+    for seed in range(design.seeds):
+        used = [seed, (seed + 1) % design.seeds] if design.seeds > 2 else [seed]
+        train = generator.permutation(np.flatnonzero(~np.isin(folds, used)))
+        found.append((train[: round(0.15 * len(train))], np.flatnonzero(folds == seed)))
+    return found
 
 
 def _accuracy(
@@ -73,42 +109,104 @@ def _accuracy(
     return float(np.mean(found.argmax(axis=1) == labels[test]))
 
 
-def rejections(samples: Sequence[Differences], alpha: float) -> pd.Series:
+def rejections(samples: Sequence[Differences], design: Design, alpha: float) -> pd.Series:
     """The share of samples in which each test finds a difference at `alpha`."""
-    datasets = len(samples[0])
-    ratios = [RATIO] * datasets
+    ratios = [design.ratio] * design.datasets
+    fraction = 0.1 if design.split == "random" else 1 / design.seeds
+    floors = [resolution(fraction * WINDOWS)] * design.datasets
     rows = []
     for differences in samples:
         means = [np.array([d.mean() for d in differences])]
-        plain = differences if datasets == 1 else means
+        plain = differences if design.datasets == 1 else means
         p = [
-            corrected_t(differences, ratios, "").p,
+            nb_t(differences, ratios, floors).p,
             corrected_t(plain, [0.0], "").p,
             sign_flip(differences, ratios).p,
             wilcoxon(differences, ratios).p,
         ]
         rows.append([value < alpha for value in p])
-    names = NAMES.get(datasets, NAMES[3])
-    return pd.DataFrame(rows, columns=list(names)).mean()
+    return pd.DataFrame(rows, columns=list(NAMES)).mean()
+
+
+def starred(seeds: int, rows: int, repetitions: int, alpha: float, seed: int) -> dict[str, float]:
+    """How often a column of equal methods has any star, with the floor and without.
+
+    Scores are counts of right windows among DISCRETE, all methods with the same chance of 0.97; a
+    seed's windows are as hard for all, which is what pairing is for.
+    """
+    generator = np.random.default_rng([seed, seeds, rows])
+    floors = {"nb-t": [resolution(DISCRETE)], "nb-t without floor (before)": None}
+    found = dict.fromkeys(floors, 0)
+    for _ in range(repetitions):
+        level = generator.normal(0.97, 0.005, seeds).clip(0, 1)
+        scores = 100 * generator.binomial(DISCRETE, level, (rows + 1, seeds)) / DISCRETE
+        gaps = np.round(scores[0] - scores[1:], DECIMALS)
+        for name, floor in floors.items():
+            # Holm's smallest p decides whether there is any star, and it is the largest t's.
+            spread = np.maximum(gaps.var(axis=1, ddof=1), floor[0] if floor else 1e-30)
+            largest = int(np.argmax(np.abs(gaps.mean(axis=1)) / np.sqrt(spread)))
+            found[name] += rows * _counted(gaps[largest], floor) < alpha
+    return {name: 100 * count / repetitions for name, count in found.items()}
+
+
+def _counted(difference: np.ndarray, floor: list[float] | None) -> float:
+    result = nb_t([difference], [0.125], floor)
+    # Without a floor equal differences had no variance at all, and p = 0.
+    return 0.0 if np.isnan(result.p) else result.p
+
+
+def slopes(seeds: int, repetitions: int, alpha: float, seed: int) -> float:
+    """How often the mixed model finds a difference between two slopes that are equal, in %."""
+    generator = np.random.default_rng([seed, seeds])
+    methods, rates = ("a", "b"), (0.0, 0.05, 0.10, 0.15)
+    found = 0
+    for _ in range(repetitions):
+        blocks, runs = generator.normal(0, 1, seeds), generator.normal(0, 1, (2, seeds))
+        rows = [
+            (method, "d", s, rate, level / 100)
+            for m, method in enumerate(methods)
+            for s in range(seeds)
+            for rate in rates
+            for level in [90 + blocks[s] + runs[m, s] - 40 * rate + generator.normal(0, 0.5)]
+        ]
+        frame = pd.DataFrame(rows, columns=["method", "dataset", "seed", "rate", "accuracy"])
+        slopes = robustness_slopes(frame, "accuracy", "a")
+        found += float(slopes["p"]["b"]) < alpha
+    return 100 * found / repetitions
 
 
 def calibrate(
     repetitions: int = 400, seeds: int = 5, alpha: float = 0.05, delta: float = 0.15, seed: int = 0
 ) -> pd.DataFrame:
-    """False positive rate and power of every test, for one dataset and for three, in %.
+    """False positive rate and power of every statement, in %.
 
-    Columns: datasets, test, false_positives, power, error (standard error of the former at alpha).
+    Columns: scenario, datasets, test, false_positives, power (NaN where not simulated), error
+    (standard error of the former at alpha).
     """
-    tables = []
-    for datasets in (1, 3):
-        null, alternative = (
-            rejections(simulate(Design(datasets, seeds, d), repetitions, seed), alpha)
-            for d in (0.0, delta)
-        )
-        table = pd.DataFrame({"false_positives": 100 * null, "power": 100 * alternative})
-        table.insert(0, "test", table.index)
-        table.insert(0, "datasets", datasets)
-        tables.append(table)
-    found = pd.concat(tables, ignore_index=True)
+    rows: list[tuple[str, int, str, float, float]] = []
+    scenarios = [(False, "random", "windows independent, split at random"),
+                 (True, "random", "takes, split at random"),
+                 (True, "subject", "takes, folds of subjects")]  # fmt: skip
+    for clustered, split, scenario in scenarios:
+        for datasets in (1, 3):
+            null, alternative = (
+                rejections(simulate(design, repetitions, seed), design, alpha)
+                for design in (Design(datasets, seeds, d, clustered, split) for d in (0.0, delta))
+            )
+            names = [("nb-t-pooled" if n == "nb-t" and datasets > 1 else n) for n in NAMES]
+            rows += [
+                (scenario, datasets, name, 100 * a, 100 * b)
+                for name, a, b in zip(names, null, alternative, strict=True)
+            ]
+    for number in sorted({2, 3, seeds}):
+        for compared in (8, 16):
+            for name, rate in starred(number, compared, repetitions, alpha, seed).items():
+                scenario = f"any star, {compared} rows, {number} seeds, {DISCRETE} windows"
+                rows.append((scenario, 1, name, rate, np.nan))
+    few = max(20, repetitions // 5)
+    rows.append((f"equal slopes ({few} repetitions)", 1, "mixed model",
+                 slopes(seeds, few, alpha, seed), np.nan))  # fmt: skip
+    columns = ["scenario", "datasets", "test", "false_positives", "power"]
+    found = pd.DataFrame(rows, columns=columns)
     found["error"] = 100 * np.sqrt(alpha * (1 - alpha) / repetitions)
     return found

@@ -8,8 +8,16 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from harbench.analysis.pairs import Condition, common_blocks, named, only, pairs, require_names
-from harbench.analysis.resampling import probability_of_improvement
+from harbench.analysis.pairs import (
+    Condition,
+    common_blocks,
+    named,
+    only,
+    pairs,
+    require_names,
+    trainings,
+)
+from harbench.analysis.resampling import seeds_ahead
 from harbench.analysis.statistics import (
     Posterior,
     Result,
@@ -24,22 +32,23 @@ ROPE = 0.5
 
 @dataclass(frozen=True)
 class Difference:
-    """a minus b under one condition on one dataset; the last one pools all of them.
+    """a minus b under one condition on one dataset, or pooled over those that train alike.
 
-    improvement: the probability that a seed of a scores higher than one of b. dropped: (dataset,
-    seed) blocks that only one of them has.
+    ahead: in how many pairs of a seed of a and one of b a is ahead, and of how many. dropped:
+    (dataset, seed) blocks that only one of them has.
     """
 
     where: str
     result: Result
     posterior: Posterior
-    improvement: float
+    ahead: tuple[float, int]
     dropped: int
 
 
 def compare(frame: pd.DataFrame, a: str, b: str, metric: str, test: str) -> list[Difference]:
     """Every condition that both have, Holm-adjusted together, and all pooled (not adjusted).
 
+    Pooled is only what trains alike: protocols of one split and one labelled share.
     Raises HarbenchError where they share none.
     """
     frame = named(frame)
@@ -58,8 +67,13 @@ def compare(frame: pd.DataFrame, a: str, b: str, metric: str, test: str) -> list
     adjusted = holm([row.result for row in found])
     found = [replace(row, result=result) for row, result in zip(found, adjusted, strict=True)]
     if len(found) > 1:
-        pooled = _difference(only(frame, conditions), a, b, metric, test, "all together")
-        found += [pooled] if pooled else []
+        shared = only(frame, conditions)
+        groups = [part for _, part in shared.groupby(trainings(shared), sort=True)]
+        for part in groups:
+            protocols = ", ".join(sorted(part["protocol"].unique()))
+            where = "all together" if len(groups) == 1 else f"all of {protocols}"
+            pooled = _difference(part, a, b, metric, test, where)
+            found += [pooled] if pooled else []
     if not found:
         raise HarbenchError(f"{a} and {b} have no seed in common.")
     return found
@@ -79,10 +93,10 @@ def _difference(
     pair = pairs(frame, a, b, metric)
     if not pair.differences:
         return None
-    result = find_test(test)(pair.differences, pair.ratios)
-    posterior = bayesian_t(pair.differences, pair.ratios, ROPE)
-    improvement = probability_of_improvement(*common_blocks(frame, a, b, metric))
-    return Difference(where, result, posterior, improvement, pair.dropped)
+    result = find_test(test)(pair.differences, pair.ratios, pair.floors)
+    posterior = bayesian_t(pair.differences, pair.ratios, ROPE, pair.floors)
+    ahead = seeds_ahead(*common_blocks(frame, a, b, metric))
+    return Difference(where, result, posterior, ahead, pair.dropped)
 
 
 def verdict(difference: Difference, a: str, b: str, alpha: float = 0.05) -> str:

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from harbench.analysis.comparable import require_comparable
+from harbench.analysis.statistics import DECIMALS, resolution
 from harbench.errors import HarbenchError, unknown
 
 CONDITION = ["protocol", "scale", "rate"]
+METRICS = {
+    "accuracy": "accuracy",
+    "f1_macro": "macro F1",
+    "f1_weighted": "weighted F1",
+    "balanced_accuracy": "balanced accuracy",
+}
+# Rules that say how a model is tested; two protocols that differ only here train the same models.
+TESTING = ("scales", "rates")
 
 
 @dataclass(frozen=True, order=True)
@@ -36,12 +47,14 @@ def tested(scale: str, rate: float) -> str:
 class Pairs:
     """Differences a - b in points, one array (seeds,) per dataset.
 
-    ratios: n_test / n_train of each dataset, 0 where all seeds share one split. datasets: their
-    names. dropped: (dataset, seed) blocks that one of the two lacks.
+    ratios: n_test / n_train of each dataset, 0 where all seeds share one split. floors: the
+    variance of the scores' rounding. datasets: their names. dropped: (dataset, seed) blocks that
+    one of the two lacks.
     """
 
     differences: list[np.ndarray]
     ratios: list[float]
+    floors: list[float]
     datasets: list[str]
     dropped: int
 
@@ -49,7 +62,8 @@ class Pairs:
 def named(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame, sorted whatever the order of records was, with a column `name` of table rows.
 
-    A sweep's rows are named by their variant. Raises HarbenchError where budgets are mixed.
+    A sweep's rows are named by their variant. Raises HarbenchError where budgets are mixed, or
+    records do not fit together (`require_comparable`).
     """
     budgets = sorted(frame["budget"].unique())
     if len(budgets) > 1:
@@ -58,9 +72,35 @@ def named(frame: pd.DataFrame) -> pd.DataFrame:
             "Choose one: --budget NAME."
         )
     found = frame.assign(name=frame["variant"].where(frame["variant"] != "", frame["method"]))
-    return found.sort_values(
+    found = found.sort_values(
         ["name", "dataset", "protocol", "scale", "rate", "seed"], kind="stable", ignore_index=True
     )
+    require_comparable(found)
+    return found
+
+
+def trainings(frame: pd.DataFrame, without: Sequence[str] = TESTING) -> pd.Series:
+    """The rules of each row `without` some, as text: by default those that training depends on.
+
+    Only records with equal ones may be pooled.
+    """
+    known = {}
+    for text in frame["rules"].unique():
+        rules = json.loads(text)
+        kept = {key: value for key, value in rules.items() if key not in without}
+        known[text] = json.dumps(kept, sort_keys=True)
+    return frame["rules"].map(known)
+
+
+def require_one_training(frame: pd.DataFrame, without: Sequence[str] = TESTING) -> None:
+    """Raise HarbenchError where protocols differ in more than how they test."""
+    names = frame.groupby(trainings(frame, without))["protocol"].unique()
+    if len(names) > 1:
+        groups = "; ".join(", ".join(sorted(group)) for group in names)
+        raise HarbenchError(
+            "The records are of protocols with different splits, labelled shares or training "
+            f"data ({groups}), which are never pooled. Choose with --protocol."
+        )
 
 
 def only(frame: pd.DataFrame, conditions: Iterable[Condition]) -> pd.DataFrame:
@@ -74,9 +114,13 @@ def pairs(frame: pd.DataFrame, a: str, b: str, metric: str) -> Pairs:
 
     Scores are averaged over conditions inside a (dataset, seed) block, because the conditions of a
     block share their training; a block counts if both methods have all conditions of the dataset.
+    Clean windows of several protocols count once. Raises HarbenchError where protocols differ in
+    split, labelled share or training data.
     """
+    frame = frame[frame["name"].isin([a, b])]
+    require_one_training(frame)
     scores = {name: _scores(frame, name, metric) for name in (a, b)}
-    differences, ratios, datasets, dropped = [], [], [], 0
+    differences, ratios, floors, datasets, dropped = [], [], [], [], 0
     for dataset in sorted(set(scores[a].index.unique(0)) | set(scores[b].index.unique(0))):
         parts = [s.loc[dataset] for s in scores.values() if dataset in s.index.unique(0)]
         blocks = set().union(*(part.index for part in parts))
@@ -86,10 +130,12 @@ def pairs(frame: pd.DataFrame, a: str, b: str, metric: str) -> Pairs:
         joined = (100 * parts[0]).sub(100 * parts[1]).dropna(axis=1, how="all").dropna()
         dropped += len(blocks) - len(joined)
         if len(joined):
-            differences.append(joined.mean(axis=1).to_numpy())
-            ratios.append(split_ratio(frame[frame["dataset"] == dataset]))
+            part = frame[frame["dataset"] == dataset]
+            differences.append(joined.mean(axis=1).round(DECIMALS).to_numpy())
+            ratios.append(split_ratio(part))
+            floors.append(resolution(float(part["n"].mean())))
             datasets.append(dataset)
-    return Pairs(differences, ratios, datasets, dropped)
+    return Pairs(differences, ratios, floors, datasets, dropped)
 
 
 def split_ratio(frame: pd.DataFrame) -> float:
@@ -101,7 +147,7 @@ def split_ratio(frame: pd.DataFrame) -> float:
 
 def blocks(frame: pd.DataFrame, name: str, metric: str) -> dict[str, np.ndarray]:
     """A method's scores in %, averaged over conditions: dataset -> (seeds,)."""
-    mean = 100 * _scores(frame, name, metric).mean(axis=1)
+    mean = (100 * _scores(frame, name, metric).mean(axis=1)).round(DECIMALS)
     return {dataset: mean.loc[dataset].to_numpy() for dataset in mean.index.unique(0)}
 
 
@@ -123,6 +169,6 @@ def require_names(frame: pd.DataFrame, names: Sequence[str]) -> None:
 
 
 def _scores(frame: pd.DataFrame, name: str, metric: str) -> pd.DataFrame:
-    """(dataset, seed) x conditions, in shares; the split of each block is checked to be shared."""
+    """(dataset, seed) x test conditions, in shares."""
     mine = frame[frame["name"] == name]
-    return mine.pivot(index=["dataset", "seed"], columns=CONDITION, values=metric)
+    return mine.pivot_table(index=["dataset", "seed"], columns=["scale", "rate"], values=metric)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from harbench.analysis.pairs import named, split_ratio
-from harbench.analysis.statistics import corrected_t
+from harbench.analysis.statistics import corrected_t, resolution
 
 # The paper says "F1" only; its values lie so near to accuracy that they fit the weighted one.
 METRIC = {"accuracy": "accuracy", "f1": "f1_weighted"}
@@ -56,7 +56,9 @@ def _ours(frame: pd.DataFrame, quantities: list[str]) -> list[tuple[object, ...]
     for (dataset, protocol, method), part in data.groupby(["dataset", "protocol", "name"]):
         for quantity in quantities:
             scores = 100 * part[METRIC[quantity]].to_numpy()
-            result = corrected_t([scores], [split_ratio(part)], "")
+            result = corrected_t(
+                [scores], [split_ratio(part)], "", [resolution(float(part["n"].mean()))]
+            )
             rows.append(
                 (dataset, protocol, method, quantity, scores.mean(), result.low, result.high,
                  len(scores))

@@ -10,9 +10,9 @@ import pandas as pd
 import scikit_posthocs
 from scipy import stats
 
+from harbench.analysis.resampling import FEWEST_BLOCKS
+from harbench.analysis.statistics import DECIMALS
 from harbench.errors import HarbenchError
-
-FEWEST_BLOCKS = 10
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,12 @@ def friedman(scores: pd.DataFrame, alpha: float = 0.05) -> Ranking:
     Refuses fewer than 10 blocks or 3 methods: the critical difference would exceed what ranks
     can differ. Blocks that share a dataset are not independent; then the result is descriptive.
     """
-    complete = scores.dropna()
+    complete = scores.dropna().round(DECIMALS)
     blocks, methods = complete.shape
     if blocks < FEWEST_BLOCKS or methods < 3:
         raise HarbenchError(
-            f"Friedman's test needs at least {FEWEST_BLOCKS} complete blocks and 3 methods, "
-            f"got {blocks} and {methods}."
+            f"Average ranks need at least {FEWEST_BLOCKS} complete blocks (dataset, seed) and 3 "
+            f"methods, got {blocks} and {methods}: run more datasets or seeds."
         )
     ranks = complete.rank(axis=1, ascending=False)
     chi2 = float(stats.friedmanchisquare(*complete.to_numpy().T).statistic)

@@ -50,6 +50,8 @@ def headers(table: PaperTable) -> list[str]:
 
 
 def _tail(table: PaperTable) -> list[str]:
+    if not table.ranks:
+        return []
     several = ["average", "rank"] if len(table.columns) > 1 else ["rank"]
     return [*several, "difference"] if table.overall else several
 
@@ -62,9 +64,10 @@ def texts(table: PaperTable, style: Style) -> list[list[str]]:
     for name, cells in table.rows.items():
         row = [style.escape(name)]
         row += [_cell(cell, alpha, len(counts) > 1, style) for cell in cells]
-        if len(table.columns) > 1:
+        if len(table.columns) > 1 and table.ranks:
             row.append(f"{table.average[name]:.2f}" if name in table.average else HOLE)
-        row.append(f"{table.ranks[name]:.1f}" if name in table.ranks else HOLE)
+        if table.ranks:
+            row.append(f"{table.ranks[name]:.1f}" if name in table.ranks else HOLE)
         if table.overall:
             row.append(_difference(table.overall.get(name), alpha, style))
         body.append(row)
@@ -84,7 +87,7 @@ def _cell(cell: Cell | None, alpha: float, with_n: bool, style: Style) -> str:
         text += f" ± {cell.spread:.2f}"
     text = {1: style.best, 2: style.second}.get(cell.rank, "{}").format(style.escape(text))
     suffix = f" ({cell.n})" if with_n else ""
-    return text + style.escape(_marker(cell.result, alpha) + suffix)
+    return text + style.escape(f"{_marker(cell.result, alpha)} / {cell.beside:.2f}{suffix}")
 
 
 def _difference(result: Result | None, alpha: float, style: Style) -> str:
@@ -173,12 +176,14 @@ def csv(table: PaperTable) -> str:
                     "metric": table.rules.metric,
                     "mean": cell.mean if cell else None,
                     "sd": cell.spread if cell else None,
+                    f"{table.rules.beside}_mean": cell.beside if cell else None,
                     "n": cell.n if cell else 0,
                     "control": table.rules.control if result else "",
                     "difference": result.effect if result else None,
                     "low": result.low if result else None,
                     "high": result.high if result else None,
                     "p": result.p if result else None,
+                    "family": result.family if result and result.tested else None,
                     "p_adjusted": result.adjusted_p if result else None,
                     "p_smallest": result.smallest_p if result else None,
                     "verdict": result.verdict(table.rules.alpha) if result else "",

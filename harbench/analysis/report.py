@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import jinja2
 import pandas as pd
@@ -16,15 +17,23 @@ from tabulate import tabulate
 
 from harbench.analysis.figures import bars, curves
 from harbench.analysis.figures.style import DPI
-from harbench.analysis.pairs import Condition, blocks, common_blocks, named
+from harbench.analysis.pairs import (
+    METRICS,
+    Condition,
+    blocks,
+    common_blocks,
+    named,
+    split_ratio,
+    trainings,
+)
 from harbench.analysis.render import Style, headers, texts, web
 from harbench.analysis.resampling import (
     interquartile_mean,
     interquartile_mean_interval,
-    probability_of_improvement,
-    probability_of_improvement_interval,
+    seeds_ahead,
 )
-from harbench.analysis.table import METRICS, PaperTable, Rules, paper_table
+from harbench.analysis.statistics import corrected_t, resolution
+from harbench.analysis.table import PaperTable, Rules, paper_table
 from harbench.errors import HarbenchError
 
 PAGE = (11.7, 8.3)
@@ -55,84 +64,108 @@ class Section:
         return base64.b64encode(buffer.getvalue()).decode()
 
 
+@dataclass(frozen=True)
+class Statement:
+    """What a protocol claims: its headline condition, and how it compares."""
+
+    condition: Condition
+    rules: Rules
+
+
 def sections(
-    frame: pd.DataFrame, headlines: Mapping[str, Condition], control: str
+    frame: pd.DataFrame, statements: Mapping[str, Statement], control: str
 ) -> Iterator[Section]:
-    """Everything that the records of a folder show, budget by budget."""
+    """Everything that the records of a folder show, apart by budget and by what trains alike.
+
+    statements: by protocol. control: the row that others are compared with, where it is there.
+    """
     for budget in sorted(frame["budget"].unique()):
         part = frame[frame["budget"] == budget]
         plain, sweeps = part[part["variant"] == ""], part[part["variant"] != ""]
-        if not plain.empty:
-            yield from _plain(plain, budget, headlines, control)
+        for _, alike in plain.groupby(trainings(plain), sort=True):
+            yield from _plain(alike, budget, statements, control)
         for protocol in sorted(sweeps["protocol"].unique()):
-            yield from _sweep(sweeps[sweeps["protocol"] == protocol], budget, headlines[protocol])
+            yield from _sweep(sweeps[sweeps["protocol"] == protocol], budget, statements[protocol])
     yield Section("Provenance", rows=_provenance(frame))
 
 
 def _plain(
-    frame: pd.DataFrame, budget: str, headlines: Mapping[str, Condition], control: str
+    frame: pd.DataFrame, budget: str, statements: Mapping[str, Statement], control: str
 ) -> Iterator[Section]:
-    protocols = sorted(frame["protocol"].unique(), key=lambda p: (headlines[p].rate, p))
+    found = {str(p): statements[str(p)] for p in frame["protocol"].unique()}
+    protocols = sorted(found, key=lambda p: (found[p].condition.rate, p))
     chosen = control if (frame["method"] == control).any() else ""
-    conditions = [headlines[p] for p in protocols]
-    for metric in ("accuracy", "f1_macro"):
-        rules = Rules(metric=metric, control=chosen)
-        table = paper_table(frame, conditions, rules)
-        yield Section(f"Budget {budget}: {METRICS[metric]}", table)
-    pictures: dict[str, Callable[[pd.DataFrame], Figure]] = {
+    conditions = [found[p].condition for p in protocols]
+    rules = replace(found[protocols[0]].rules, control=chosen)
+    title = f"Budget {budget}, {', '.join(protocols)}"
+    yield Section(f"{title}: {METRICS[rules.metric]}", paper_table(frame, conditions, rules))
+    pictures: dict[str, Callable[[pd.DataFrame, str], Figure]] = {
         "scores against missing rate": curves.missing,
         "scores against training time": bars.cost,
         "average ranks": bars.critical_difference,
     }
-    for title, draw in pictures.items():
-        yield from _drawn(f"Budget {budget}: {title}", draw, frame)
+    for name, draw in pictures.items():
+        yield from _drawn(f"{title}: {name}", draw, frame, rules.metric)
     yield Section(
-        f"Budget {budget}: over everything",
-        rows=_robust(frame, chosen),
+        f"{title}: datasets together",
+        rows=_robust(frame, chosen, rules.metric),
         notes=[
-            "Interquartile mean of accuracy over (dataset, seed), conditions averaged inside a "
-            "seed; 95 % stratified bootstrap intervals, 10,000 replicates, seed 0."
+            f"{METRICS[rules.metric]}, conditions averaged inside a seed, clean windows once. "
+            "Intervals of the mean: corrected t, 95 %; of the interquartile mean: stratified "
+            "bootstrap, from ten (dataset, seed) blocks on."
         ],
     )
-    yield Section(f"Budget {budget}: cost", rows=_cost(frame))
+    yield Section(f"{title}: cost", rows=_cost(frame))
 
 
-def _sweep(frame: pd.DataFrame, budget: str, headline: Condition) -> Iterator[Section]:
+def _sweep(frame: pd.DataFrame, budget: str, statement: Statement) -> Iterator[Section]:
     control = "full" if (frame["variant"] == "full").any() else ""
-    title = f"Budget {budget}: {headline.protocol}"
-    yield Section(title, paper_table(frame, [headline], Rules(control=control)))
+    rules = replace(statement.rules, control=control, rows=None)
+    title = f"Budget {budget}: {statement.condition.protocol}"
+    yield Section(title, paper_table(frame, [statement.condition], rules))
     numbers = frame["variant"].str.contains(r"[\d.]+$").all()
-    yield from _drawn(f"{title}, drawn", curves.sweep if numbers else bars.ablation, frame)
+    draw = curves.sweep if numbers else bars.ablation
+    yield from _drawn(f"{title}, drawn", draw, frame, rules.metric)
 
 
 def _drawn(
-    title: str, draw: Callable[[pd.DataFrame], Figure], frame: pd.DataFrame
+    title: str,
+    draw: Callable[[pd.DataFrame, str], Figure],
+    frame: pd.DataFrame,
+    metric: str,
 ) -> Iterator[Section]:
     """The figure, or why there is none."""
     try:
-        yield Section(title, figure=draw(frame))
+        yield Section(title, figure=draw(frame, metric))
     except HarbenchError as error:
         yield Section(title, notes=[f"Not drawn: {error}"])
 
 
-def _robust(frame: pd.DataFrame, control: str) -> list[list[str]]:
-    """Interquartile mean and its interval, and how often the control is ahead."""
+def _robust(frame: pd.DataFrame, control: str, metric: str) -> list[list[str]]:
+    """Mean over datasets and interquartile mean, and how often the control is ahead."""
     data = named(frame)
-    rows = [["method", "interquartile mean", "interval"]]
+    rows = [["method", "mean", "interval", "interquartile mean", "interval"]]
     if control:
-        rows[0] += [f"P({control} > row)", "interval"]
+        rows[0] += [f"seed pairs with {control} ahead"]
     for name in data["name"].unique():
-        mine = list(blocks(data, name, "accuracy").values())
-        low, high = interquartile_mean_interval(mine)
-        rows.append([name, f"{interquartile_mean(mine):.2f}", f"{low:.2f} to {high:.2f}"])
-        pair = common_blocks(data, control, name, "accuracy") if control else ([], [])
-        if control and name != control and pair[0]:
-            low, high = probability_of_improvement_interval(*pair)
-            ahead = f"{probability_of_improvement(*pair):.2f}"
-            rows[-1] += [ahead, f"{low:.2f} to {high:.2f}"]
-        elif control:
-            rows[-1] += ["", ""]
+        part = data[data["name"] == name]
+        mine = blocks(data, name, metric)
+        own = [part[part["dataset"] == dataset] for dataset in mine]
+        floors = [resolution(float(p["n"].mean())) for p in own]
+        scores = list(mine.values())
+        found = corrected_t(scores, [split_ratio(p) for p in own], "", floors)
+        rows.append([name, f"{found.effect:.2f}", _interval(found.low, found.high)])
+        middle = f"{interquartile_mean(scores):.2f}"
+        rows[-1] += [middle, _interval(*interquartile_mean_interval(scores))]
+        pair = common_blocks(data, control, name, metric) if control else ([], [])
+        if control:
+            ahead, total = seeds_ahead(*pair)
+            rows[-1] += [f"{ahead:g} of {total}" if total and name != control else ""]
     return rows
+
+
+def _interval(low: float, high: float) -> str:
+    return "" if math.isnan(low) else f"{low:.2f} to {high:.2f}"
 
 
 def _cost(frame: pd.DataFrame) -> list[list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -9,6 +10,7 @@ from scipy import stats
 
 REPLICATES = 10_000
 CONFIDENCE = 0.95
+FEWEST_BLOCKS = 10
 Groups = Sequence[np.ndarray]
 
 
@@ -33,34 +35,26 @@ def bootstrap(
     return float(low), float(high)
 
 
-def bootstrap_mean(differences: Groups) -> tuple[float, float]:
-    """Interval of the mean over datasets of the mean difference."""
-    return bootstrap([differences], lambda d: np.mean([x.mean(axis=1) for x in d], axis=0))
-
-
 def interquartile_mean(scores: Groups) -> float:
     """Mean of the middle half of all (dataset, seed) scores (Agarwal et al., NeurIPS 2021)."""
     return float(stats.trim_mean(np.concatenate(list(scores)), 0.25))
 
 
 def interquartile_mean_interval(scores: Groups) -> tuple[float, float]:
-    """Its stratified bootstrap interval."""
+    """Its stratified bootstrap interval; NaN below ten blocks.
+
+    Of five seeds a 95 % percentile interval covers 83 %, of three 75 %.
+    """
+    if sum(map(len, scores)) < FEWEST_BLOCKS:
+        return math.nan, math.nan
     return bootstrap([scores], lambda d: stats.trim_mean(np.concatenate(d, axis=1), 0.25, axis=1))
 
 
-def probability_of_improvement(a: Groups, b: Groups) -> float:
-    """Mean over datasets of P(a score of `a` exceeds one of `b`), ties count half."""
-    return float(_improvement([x[None] for x in a], [y[None] for y in b])[0])
+def seeds_ahead(a: Groups, b: Groups) -> tuple[float, int]:
+    """In how many pairs of one seed of `a` and one of `b` `a` is ahead, and of how many.
 
-
-def probability_of_improvement_interval(a: Groups, b: Groups) -> tuple[float, float]:
-    """Its stratified bootstrap interval."""
-    return bootstrap([a, b], _improvement)
-
-
-def _improvement(a: Groups, b: Groups) -> np.ndarray:
-    shares = []
-    for x, y in zip(a, b, strict=True):
-        gap = x[:, :, None] - y[:, None, :]
-        shares.append(((gap > 0) + 0.5 * (gap == 0)).mean(axis=(1, 2)))
-    return np.asarray(np.mean(shares, axis=0))
+    Ties count half; differences below 1e-9 are ties. Pairs are formed inside each dataset.
+    """
+    gaps = [np.round(x[:, None] - y[None, :], 9) for x, y in zip(a, b, strict=True)]
+    ahead = sum(float(((gap > 0) + 0.5 * (gap == 0)).sum()) for gap in gaps)
+    return ahead, sum(gap.size for gap in gaps)

@@ -6,6 +6,7 @@ import warnings
 
 import pandas as pd
 import statsmodels.formula.api as smf
+from scipy import stats
 from statsmodels.tools.sm_exceptions import ConvergenceWarning
 
 from harbench.errors import HarbenchError
@@ -14,10 +15,15 @@ from harbench.errors import HarbenchError
 def robustness_slopes(frame: pd.DataFrame, metric: str, control: str) -> pd.DataFrame:
     """Points of `metric` lost per 1 % of missing data, and each method's difference to `control`.
 
-    Fits score ~ method * rate with a random intercept per (dataset, seed), and one per dataset
-    where there are several (statsmodels MixedLM). frame: rows of several rates, clean ones at rate
-    0. Columns of the result: slope, difference, low, high (95 %), p; the control's difference is 0.
+    Fits score ~ method * rate with random intercepts per (dataset, seed) and per (method, dataset,
+    seed), because the rates of a run share one trained model, and one per dataset where there are
+    several (statsmodels MixedLM). Intervals and p take the t distribution with one degree less
+    than there are (dataset, seed) blocks, since few of them carry the model. frame: rows of several
+    rates, clean ones at rate 0 (repeated ones count once). Columns of the result: slope,
+    difference, low, high (95 %), p; the control's difference is 0.
     """
+    keys = ["method", "dataset", "seed", "rate"]
+    frame = frame.groupby(keys)[metric].mean().reset_index()
     rates = sorted(frame["rate"].unique())
     if len(rates) < 3:
         raise HarbenchError(
@@ -33,6 +39,7 @@ def robustness_slopes(frame: pd.DataFrame, metric: str, control: str) -> pd.Data
             "block": frame["dataset"] + " " + frame["seed"].astype(str),
         }
     )
+    data["run"] = data["method"] + " " + data["block"]
     several = data["dataset"].nunique() > 1
     formula = f"score ~ C(method, Treatment({control!r})) * rate"
     with warnings.catch_warnings():
@@ -41,18 +48,23 @@ def robustness_slopes(frame: pd.DataFrame, metric: str, control: str) -> pd.Data
             formula,
             data,
             groups="dataset" if several else "block",
-            vc_formula={"block": "0 + C(block)"} if several else None,
+            vc_formula={
+                "run": "0 + C(run)",
+                **({"block": "0 + C(block)"} if several else {}),
+            },
         )
         fitted = model.fit(reml=True)
-    intervals = fitted.conf_int()
+    freedom = data["block"].nunique() - 1
+    quantile = float(stats.t.ppf(0.975, freedom)) if freedom else float("nan")
     base = float(fitted.params["rate"])
     rows = {control: (base, 0.0, 0.0, 0.0, float("nan"))}
     for method in data["method"].unique():
         key = f"C(method, Treatment({control!r}))[T.{method}]:rate"
         if key in fitted.params:
-            low, high = (float(v) for v in intervals.loc[key])
-            change = float(fitted.params[key])
-            rows[method] = (base + change, change, low, high, float(fitted.pvalues[key]))
+            change, error = float(fitted.params[key]), float(fitted.bse[key])
+            p = 2 * float(stats.t.sf(abs(change) / error, freedom)) if freedom else float("nan")
+            margin = quantile * error
+            rows[method] = (base + change, change, change - margin, change + margin, p)
     columns = ["slope", "difference", "low", "high", "p"]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
     table.attrs["converged"] = bool(fitted.converged)

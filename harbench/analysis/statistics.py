@@ -3,6 +3,13 @@
 Everywhere `differences` is one array per dataset, one value per seed (a minus b, in the unit of the
 scores), already averaged over missing rates inside a seed: rates share their training, so they are
 not independent. All tests are two-sided.
+
+`ratios` is n_test / n_train of each dataset, and rightly so for folds of subjects, too: their test
+parts are disjoint, but any two of k folds share (k - 2) / (k - 1) of their training part, so that
+the differences of folds stay correlated. Folds of k have n_test / n_train = 1 / (k - 1) up to the
+validation part, and Nadeau and Bengio's rho = n_test / (n_test + n_train) = 1 / k is the one that
+Corani and Benavoli take for cross-validation. `calibrate` measures what it is worth.
+`floors` is the smallest variance that a difference can honestly have (`resolution`).
 """
 
 from __future__ import annotations
@@ -16,13 +23,13 @@ import numpy as np
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from harbench.analysis.resampling import bootstrap_mean
 from harbench.errors import unknown
 
 Differences = Sequence[np.ndarray]
 CONFIDENCE = 0.95
 EXACT_BLOCKS = 15
 RESAMPLES = 9_999
+DECIMALS = 9
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,8 @@ class Result:
 
     low, high: 95 % interval (NaN where the test gives none). n: blocks (dataset, seed). df: degrees
     of freedom, NaN where there are none. smallest_p: the smallest p that n blocks can give.
-    adjusted_p: after `holm`, else p. family: comparisons that share the error rate.
+    adjusted_p: after `holm`, else p. family: comparisons that share the error rate. tested: False
+    for a comparison outside the declared family, which gets no verdict.
     """
 
     test: str
@@ -44,9 +52,12 @@ class Result:
     smallest_p: float = 0.0
     adjusted_p: float = math.nan
     family: int = 1
+    tested: bool = True
 
     def verdict(self, alpha: float) -> str:
         """One of "better", "worse", "" (no evidence), "n/a" (no data could have been enough)."""
+        if not self.tested:
+            return ""
         if math.isnan(self.p) or self.family * self.smallest_p > alpha:
             return "n/a"
         adjusted = self.p if math.isnan(self.adjusted_p) else self.adjusted_p
@@ -55,51 +66,73 @@ class Result:
         return "better" if self.effect > 0 else "worse"
 
 
-def corrected_t(differences: Differences, ratios: Sequence[float], name: str) -> Result:
+def resolution(n_test: float) -> float:
+    """Variance of rounding a share of n_test windows, in points squared: (100 / n_test)^2 / 12."""
+    return float((100 / n_test) ** 2 / 12)
+
+
+def corrected_t(
+    differences: Differences,
+    ratios: Sequence[float],
+    name: str,
+    floors: Sequence[float] | None = None,
+) -> Result:
     """Paired t with the variance correction of Nadeau and Bengio (2003), pooled over datasets.
 
     T = mean_k(dbar_k) / sqrt(sum_k s_k^2 (1/S_k + ratio_k) / D^2), with Welch-Satterthwaite degrees
     of freedom; for one dataset it is the corrected paired t with S - 1. ratios: n_test / n_train of
-    each dataset, 0 where all seeds share one split.
+    each dataset, 0 where all seeds share one split. floors: s_k^2 is not below these. Equal
+    differences other than 0 without a floor say nothing (p is NaN).
     """
-    effect, n = _effect(differences), sum(map(len, differences))
-    if any(len(d) < 2 for d in differences):
+    rounded = _rounded(differences)
+    effect, n = _effect(rounded), sum(map(len, rounded))
+    if any(len(d) < 2 for d in rounded):
         return Result(name, effect, math.nan, math.nan, math.nan, n)
     parts = [
-        np.var(d, ddof=1) * (1 / len(d) + ratio) / len(differences) ** 2
-        for d, ratio in zip(differences, ratios, strict=True)
+        max(float(np.var(d, ddof=1)), floor) * (1 / len(d) + ratio) / len(rounded) ** 2
+        for d, ratio, floor in zip(rounded, ratios, floors or [0.0] * len(rounded), strict=True)
     ]
     variance = float(sum(parts))
     if variance == 0:
-        p = 1.0 if effect == 0 else 0.0
-        return Result(name, effect, effect, effect, p, n)
-    freedom = variance**2 / sum(
-        float(v) ** 2 / (len(d) - 1) for v, d in zip(parts, differences, strict=True)
-    )
+        p = 1.0 if effect == 0 else math.nan
+        return Result(name, effect, math.nan, math.nan, p, n)
+    freedom = variance**2 / sum(v**2 / (len(d) - 1) for v, d in zip(parts, rounded, strict=True))
     error = math.sqrt(variance)
     margin = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom)) * error
     p = 2 * float(stats.t.sf(abs(effect) / error, freedom))
     return Result(name, effect, effect - margin, effect + margin, p, n, freedom)
 
 
-def nb_t(differences: Differences, ratios: Sequence[float]) -> Result:
+def nb_t(
+    differences: Differences, ratios: Sequence[float], floors: Sequence[float] | None = None
+) -> Result:
     """`corrected_t`, named by whether it pools."""
-    return corrected_t(differences, ratios, "nb-t" if len(differences) == 1 else "nb-t-pooled")
+    name = "nb-t" if len(differences) == 1 else "nb-t-pooled"
+    return corrected_t(differences, ratios, name, floors)
 
 
-def sign_flip(differences: Differences, ratios: Sequence[float]) -> Result:  # noqa: ARG001
-    """Sign-flip permutation test over (dataset, seed) blocks; exact for up to 15 blocks."""
-    weighted = np.concatenate([d / len(d) for d in differences]) / len(differences)
-    n = len(weighted)
-    exact = n <= EXACT_BLOCKS
-    flipped = np.abs(_signs(n) @ weighted)
-    # Sums of the same numbers in another order differ in their last bits.
-    as_large = flipped >= abs(weighted.sum()) - 1e-9 * np.abs(weighted).max()
-    count, total = int(as_large.sum()), len(flipped)
-    p = count / total if exact else (count + 1) / (total + 1)
-    low, high = bootstrap_mean(differences)
-    smallest = 2 / 2**n if exact else 1 / (total + 1)
-    return Result("signflip", _effect(differences), low, high, p, n, smallest_p=smallest)
+def sign_flip(
+    differences: Differences, ratios: Sequence[float], floors: Sequence[float] | None = None
+) -> Result:
+    """Sign-flip permutation test over (dataset, seed) blocks; exact for up to 15 blocks.
+
+    The interval is `corrected_t`'s. Blocks without a difference say nothing: they count neither
+    in p nor in the smallest one.
+    """
+    rounded = _rounded(differences)
+    weighted = np.concatenate([d / len(d) for d in rounded]) / len(rounded)
+    weighted = weighted[weighted != 0]
+    exact = len(weighted) <= EXACT_BLOCKS
+    p = 1.0
+    if len(weighted):
+        flipped = np.abs(_signs(len(weighted)) @ weighted)
+        # Sums of the same numbers in another order differ in their last bits.
+        as_large = flipped >= abs(weighted.sum()) - 1e-9 * np.abs(weighted).max()
+        count, total = int(as_large.sum()), len(flipped)
+        p = count / total if exact else (count + 1) / (total + 1)
+    smallest = min(1.0, 2 / 2 ** len(weighted)) if exact else 1 / (RESAMPLES + 1)
+    spread = corrected_t(rounded, ratios, "signflip", floors)
+    return replace(spread, p=p, df=math.nan, smallest_p=smallest)
 
 
 @cache
@@ -110,19 +143,23 @@ def _signs(n: int) -> np.ndarray:
     return np.asarray(np.random.default_rng(0).choice([-1, 1], size=(RESAMPLES, n)))
 
 
-def wilcoxon(differences: Differences, ratios: Sequence[float]) -> Result:  # noqa: ARG001
-    """Wilcoxon's signed-rank test over (dataset, seed) blocks, exact; zeros are dropped."""
-    values = np.concatenate(list(differences))
+def wilcoxon(
+    differences: Differences, ratios: Sequence[float], floors: Sequence[float] | None = None
+) -> Result:
+    """Wilcoxon's signed-rank test over (dataset, seed) blocks, exact; zeros are dropped.
+
+    The interval is `corrected_t`'s.
+    """
+    rounded = _rounded(differences)
+    values = np.concatenate(rounded)
     nonzero = np.count_nonzero(values)
     p = float(stats.wilcoxon(values, method="exact").pvalue) if nonzero else 1.0
-    low, high = bootstrap_mean(differences)
+    spread = corrected_t(rounded, ratios, "wilcoxon", floors)
     smallest = min(1.0, 2 / 2**nonzero)
-    return Result(
-        "wilcoxon", _effect(differences), low, high, min(p, 1.0), len(values), smallest_p=smallest
-    )
+    return replace(spread, p=min(p, 1.0), df=math.nan, smallest_p=smallest)
 
 
-Test = Callable[[Differences, Sequence[float]], Result]
+Test = Callable[[Differences, Sequence[float], Sequence[float] | None], Result]
 TESTS: dict[str, Test] = {"nb-t": nb_t, "signflip": sign_flip, "wilcoxon": wilcoxon}
 
 
@@ -133,14 +170,19 @@ def find_test(name: str) -> Test:
     return TESTS[name]
 
 
-def holm(results: Sequence[Result], alpha: float = 0.05) -> list[Result]:
-    """The same results with p adjusted for all of them together (Holm 1979)."""
-    tested = [i for i, result in enumerate(results) if not math.isnan(result.p)]
+def holm(results: Sequence[Result], alpha: float = 0.05, family: int = 0) -> list[Result]:
+    """The same results with p adjusted for all of them together (Holm 1979).
+
+    family: how many comparisons were declared, where more than those that could be tested.
+    """
+    testable = [i for i, result in enumerate(results) if not math.isnan(result.p)]
     adjusted = list(results)
-    if tested:
-        p = multipletests([results[i].p for i in tested], alpha, method="holm")[1]
-        for i, value in zip(tested, p, strict=True):
-            adjusted[i] = replace(results[i], adjusted_p=float(value), family=len(tested))
+    if testable:
+        size = max(family, len(testable))
+        p = [results[i].p for i in testable] + [1.0] * (size - len(testable))
+        found = multipletests(p, alpha, method="holm")[1]
+        for i, value in zip(testable, found[: len(testable)], strict=True):
+            adjusted[i] = replace(results[i], adjusted_p=float(value), family=size)
     return adjusted
 
 
@@ -153,14 +195,19 @@ class Posterior:
     better: float
 
 
-def bayesian_t(differences: Differences, ratios: Sequence[float], rope: float) -> Posterior:
+def bayesian_t(
+    differences: Differences,
+    ratios: Sequence[float],
+    rope: float,
+    floors: Sequence[float] | None = None,
+) -> Posterior:
     """Bayesian correlated t-test (Corani and Benavoli 2015) with rho = n_test / (n_test + n_train).
 
     The posterior of the mean difference is Student's t with the centre, scale and degrees of
     freedom of `corrected_t`, because rho / (1 - rho) = n_test / n_train. rope: half width of the
     region of practical equivalence, in the unit of the scores.
     """
-    result = corrected_t(differences, ratios, "bayes")
+    result = corrected_t(differences, ratios, "bayes", floors)
     if math.isnan(result.p):
         return Posterior(math.nan, math.nan, math.nan)
     if math.isnan(result.df):
@@ -170,6 +217,11 @@ def bayesian_t(differences: Differences, ratios: Sequence[float], rope: float) -
     posterior = stats.t(result.df, result.effect, scale)
     below, above = float(posterior.cdf(-rope)), float(posterior.sf(rope))
     return Posterior(below, 1 - below - above, above)
+
+
+def _rounded(differences: Differences) -> list[np.ndarray]:
+    """Averages of floats break ties and miss zeros in their last bits."""
+    return [np.round(d, DECIMALS) for d in differences]
 
 
 def _effect(differences: Differences) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 import typer
@@ -24,19 +25,21 @@ def calibrate(
 
     found = simulate(repetitions, seeds, alpha, delta, seed)
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for title in ("datasets", "test", "false positives %", "power %"):
-        table.add_column(title, justify="left" if title == "test" else "right")
+    for title in ("scenario", "datasets", "test", "false positives %", "power %"):
+        table.add_column(title, justify="left" if title in ("scenario", "test") else "right")
     for row in found.to_dict("records"):
         table.add_row(
+            row["scenario"],
             str(row["datasets"]),
             row["test"],
             f"{row['false_positives']:.1f}",
-            f"{row['power']:.1f}",
+            "" if math.isnan(row["power"]) else f"{row['power']:.1f}",
         )
     console = Console(highlight=False)
     console.print(table)
     console.print(
         f"{seeds} seeds per dataset, alpha {alpha:g}, {repetitions} repetitions (standard error of "
-        f"a rate at alpha: {found['error'][0]:.1f} points). Each test alone, not Holm-adjusted.",
+        f"a rate at alpha: {found['error'][0]:.1f} points). Any star: in a Holm-adjusted column; "
+        "otherwise each test alone.",
         style="dim",
     )

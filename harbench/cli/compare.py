@@ -7,20 +7,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harbench.cli.table import Filter, chosen
+from harbench.cli.table import Filter, chosen, rules_of
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from harbench.analysis.table import Rules
 
 
 def compare(
     a: Annotated[str, typer.Argument(help="A method, or a results folder.")],
     b: Annotated[str, typer.Argument(help="Another one.")],
     metric: Annotated[
-        str, typer.Option(help="accuracy, f1_macro, f1_weighted, balanced_accuracy.")
-    ] = "accuracy",
-    test: Annotated[str, typer.Option(help="nb-t, signflip, wilcoxon.")] = "nb-t",
-    alpha: Annotated[float, typer.Option(min=0, max=1, help="Error rate.")] = 0.05,
+        str | None, typer.Option(help="accuracy, f1_macro, f1_weighted, balanced_accuracy.")
+    ] = None,
+    test: Annotated[str | None, typer.Option(help="nb-t, signflip, wilcoxon.")] = None,
+    alpha: Annotated[float | None, typer.Option(min=0, max=1, help="Error rate.")] = None,
     dataset: Filter = None,
     protocol: Filter = None,
     method: Annotated[
@@ -31,7 +33,10 @@ def compare(
         Path | None, typer.Option(help="Folder of records; $HARBENCH_RESULTS or ./results.")
     ] = None,
 ) -> None:
-    """Differences a - b per condition, with interval and verdict; seeds are paired."""
+    """Differences a - b per condition, with interval and verdict; seeds are paired.
+
+    Metric, test and error rate are those of the records' protocols unless they are given.
+    """
     import pandas as pd
     from rich.console import Console
     from rich.markup import escape
@@ -39,11 +44,9 @@ def compare(
 
     from harbench.analysis.compare import ROPE, verdict
     from harbench.analysis.compare import compare as differences
-    from harbench.analysis.table import METRICS
-    from harbench.errors import unknown
+    from harbench.analysis.notes import leaks
+    from harbench.analysis.pairs import METRICS
 
-    if metric not in METRICS:
-        raise unknown("metric", metric, METRICS)
     if Path(a).is_dir() and Path(b).is_dir():
         parts = []
         for folder in (a, b):
@@ -54,34 +57,61 @@ def compare(
         frame = pd.concat(parts, ignore_index=True)
     else:
         frame = chosen(results, dataset=dataset, protocol=protocol, budget=budget)
+    rules = _rules(frame, metric, test, alpha)
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title in (
         "where",
         "n",
-        f"{METRICS[metric]} a - b",
+        f"{METRICS[rules.metric]} a - b",
         f"P(|a - b| < {ROPE})",
-        "P(a > b)",
+        "seed pairs, a ahead",
         "verdict",
     ):
         table.add_column(title, justify="left" if title in ("where", "verdict") else "right")
-    for row in differences(frame, a, b, metric, test):
+    for row in differences(frame, a, b, rules.metric, rules.test):
         table.add_row(
             row.where,
             str(row.result.n),
             f"{row.result.effect:+.2f}",
             f"{row.posterior.equivalent:.2f}",
-            f"{row.improvement:.2f}",
-            escape(verdict(row, a, b, alpha)),
+            f"{row.ahead[0]:g} of {row.ahead[1]}",
+            escape(verdict(row, a, b, rules.alpha)),
         )
     console = Console(highlight=False)
     console.print(f"a = {a}, b = {b}", markup=False)
     console.print(table)
     console.print(
-        f"Two-sided {test}, Holm-adjusted over the conditions (not 'all together', which averages "
-        "conditions inside a seed); 95 % intervals, not adjusted. P(|a - b| < ...): of practical "
-        "equivalence, Bayesian correlated t-test; P(a > b): share of seed pairs with a ahead.",
+        f"Two-sided {rules.test} at alpha {rules.alpha:g}, Holm-adjusted over the conditions (not "
+        "'all ...', which averages conditions inside a seed, clean windows counted once); 95 % "
+        "intervals of the corrected t, not adjusted. P(|a - b| < ...): of practical equivalence, "
+        "Bayesian correlated t-test.",
         style="dim",
     )
+    console.print("\n".join(leaks(frame)), style="dim")
+
+
+def _rules(frame: pd.DataFrame, metric: str | None, test: str | None, alpha: float | None) -> Rules:
+    """How the protocols of the records compare, which must be the same for all of them."""
+    from harbench import registry
+    from harbench.errors import HarbenchError
+
+    known = set(registry.protocol_names())
+    found = {
+        name: rules_of(
+            registry.protocol(name) if name in known else None,
+            metric=metric,
+            test=test,
+            alpha=alpha,
+        )
+        for name in sorted(frame["protocol"].unique())
+    }
+    said = {(r.metric, r.test, r.alpha) for r in found.values()}
+    if len(said) > 1:
+        raise HarbenchError(
+            f"The protocols {', '.join(found)} compare differently: choose one with --protocol, or "
+            "give --metric, --test and --alpha."
+        )
+    return next(iter(found.values()))
 
 
 def _one_method(frame: pd.DataFrame, folder: str) -> pd.DataFrame:

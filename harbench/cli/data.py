@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 app = typer.Typer(help="Datasets: list, info, prepare, fetch, audit, show.", no_args_is_help=True)
+# A complete window is drawn rather than one with over 95 % missing, which is 0.7 from a quarter.
+COMPLETE = 0.7
 Name = Annotated[str, typer.Argument(help="Dataset, for example dsads or bodysim+subjects=20.")]
 
 
@@ -28,14 +30,40 @@ def info(name: Name) -> None:
     from harbench.cli.describe import describe
     from harbench.data import store
 
-    Console(highlight=False).print(describe(store.load(name)))
+    dataset = store.load(name)
+    Console(highlight=False).print(describe(dataset, store.notes(dataset.spec)))
+
+
+@app.command()
+def describe(
+    name: Name,
+    croissant: Annotated[
+        bool, typer.Option("--croissant", help="As Croissant JSON-LD, on standard output.")
+    ] = False,
+) -> None:
+    """Describe a dataset for other people or machines: facts and files, no signal."""
+    import json
+
+    from rich.console import Console
+
+    from harbench.cli.describe import describe as words
+    from harbench.data import store
+    from harbench.data.croissant import croissant as metadata
+
+    dataset = store.load(name)
+    if croissant:
+        found = metadata(dataset, store.folder_of(dataset.spec))
+        typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
+    else:
+        Console(highlight=False).print(words(dataset, store.notes(dataset.spec)))
 
 
 @app.command()
 def prepare(
     name: Name,
     source: Annotated[
-        Path | None, typer.Option("--from", help="Zip file or folder with the raw data.")
+        Path | None,
+        typer.Option("--from", help="Zip or folder with the raw data; remembered from then on."),
     ] = None,
 ) -> None:
     """Read the raw data, cut it into windows and store them in the cache."""
@@ -59,6 +87,8 @@ def prepare(
         f"{dataset.spec}: {len(dataset)} windows of {dataset.shape} in {seconds:.1f} s, "
         f"fingerprint {dataset.fingerprint[:12]}"
     )
+    for note in store.notes(dataset.spec):
+        typer.echo(note)
 
 
 @app.command()
@@ -107,7 +137,7 @@ def show(
     name: Name,
     out: Annotated[Path, typer.Option(help="PDF, PNG or SVG file.")],
     sensor: Annotated[
-        int | None, typer.Option(min=0, help="Whose signals; the one with most missing.")
+        str | None, typer.Option(help="Whose signals, by name; else the one with most missing.")
     ] = None,
 ) -> None:
     """Draw the sensors on a body, and a window of every class with its missing parts shaded."""
@@ -118,19 +148,25 @@ def show(
     from harbench.cli.describe import natural_gaps
     from harbench.cli.figure import write_figure
     from harbench.data import store
-    from harbench.errors import HarbenchError
+    from harbench.errors import unknown
 
     dataset = store.load(name)
     info = dataset.info
-    chosen = int(np.argmax(natural_gaps(dataset)[0].mean(axis=1))) if sensor is None else sensor
-    if chosen >= len(info.sensors):
-        raise HarbenchError(f"{name} has {len(info.sensors)} sensors, from 0; got {chosen}.")
+    names = [each.name for each in info.sensors]
+    if sensor is not None and sensor not in names:
+        raise unknown(f"sensor of {dataset.spec}", sensor, names)
+    if sensor is None:
+        share = natural_gaps(dataset)[0].mean(axis=1)
+        # A sensor that is wholly missing would give an empty picture.
+        chosen = int(np.argmax(np.where(share < 1, share, -1)))
+    else:
+        chosen = names.index(sensor)
     examples = []
     for label in np.unique(dataset.labels):
         rows = np.flatnonzero(dataset.labels == label)
         gaps = np.isnan(dataset.windows[rows, :, chosen]).mean(axis=(1, 2))
         # One with a gap where there is one, but with most of its signal.
-        best = rows[int(np.argmin(np.where(gaps > 0, abs(gaps - 0.25), 1)))]
+        best = rows[int(np.argmin(np.where(gaps > 0, abs(gaps - 0.25), COMPLETE)))]
         examples.append(Example(info.classes[label], np.array(dataset.windows[best, :, chosen])))
     sensors = {each.name: each.position for each in info.sensors}
     shown = info.sensors[chosen].name

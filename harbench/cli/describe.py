@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from harbench.dataset import HARDataset
 
 CHUNK = 4096
 
 
-def describe(dataset: HARDataset) -> Group:
-    """Facts, sensors with what is missing, gaps, and windows per class and subject."""
+def describe(dataset: HARDataset, notes: Sequence[str] = ()) -> Group:
+    """Facts, sensors with what is missing, gaps, and windows per class and subject.
+
+    notes: what the preparation had to say, shown after the facts. Fits 80 columns however many
+    subjects there are.
+    """
     share, lengths = natural_gaps(dataset)
     gaps = _gaps(dataset, share, lengths)
-    parts: list[RenderableType] = [_facts(dataset), "", _sensors(dataset, share.mean(axis=1)), ""]
+    said = [Text(note, style="yellow") for note in notes]
+    parts: list[RenderableType] = [
+        _facts(dataset),
+        *said,
+        "",
+        _sensors(dataset, share.mean(axis=1)),
+        "",
+    ]
     if gaps is not None:
         parts += [gaps, ""]
-    return Group(*parts, _counts(dataset))
+    return Group(*parts, _counts(dataset), "", _subjects(dataset))
 
 
 def _facts(dataset: HARDataset) -> Table:
@@ -42,7 +56,7 @@ def _facts(dataset: HARDataset) -> Table:
     }
     for key, value in rows.items():
         if value:
-            table.add_row(f"[bold]{key}[/]", value)
+            table.add_row(Text(key, style="bold"), Text(value))
     return table
 
 
@@ -52,7 +66,7 @@ def _sensors(dataset: HARDataset, missing: np.ndarray) -> Table:
         table.add_column(title, justify="left" if title == "sensor" else "right")
     for sensor, share in zip(dataset.info.sensors, missing, strict=True):
         place = [f"{value:+.2f}" for value in sensor.position]
-        table.add_row(sensor.name, *place, f"{100 * share:.2f} %")
+        table.add_row(Text(sensor.name), *place, f"{100 * share:.2f} %")
     return table
 
 
@@ -83,7 +97,7 @@ def _gaps(
         if len(lines) == len(info.channels) > 1 and len(set(lines.values())) == 1:
             lines = {"(every channel)": next(iter(lines.values()))}
         for channel, cells in lines.items():
-            table.add_row(f"{sensor.name} {channel}", *cells)
+            table.add_row(Text(f"{sensor.name} {channel}"), *cells)
     return table
 
 
@@ -105,15 +119,29 @@ def natural_gaps(dataset: HARDataset) -> tuple[np.ndarray, dict[tuple[int, int],
 
 
 def _counts(dataset: HARDataset) -> Table:
-    subjects = np.unique(dataset.subjects)
+    """Windows of each class (rows), then of each subject: columns never outgrow a screen."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("windows")
-    for subject in [*subjects, "all"]:
-        table.add_column(str(subject), justify="right")
+    for title in ("all", "subjects", "fewest", "most"):
+        table.add_column(title, justify="right")
+    subjects, owner = np.unique(dataset.subjects, return_inverse=True)
     for index, name in enumerate(dataset.info.classes):
-        mine = dataset.labels == index
-        counts = [int((mine & (dataset.subjects == s)).sum()) for s in subjects]
-        table.add_row(name, *map(str, counts), str(int(mine.sum())))
-    totals = [int((dataset.subjects == s).sum()) for s in subjects]
-    table.add_row("[bold]all[/]", *map(str, totals), str(len(dataset)))
+        counts = np.bincount(owner[dataset.labels == index], minlength=len(subjects))
+        having = counts[counts > 0]
+        extremes = (str(having.min()), str(having.max())) if len(having) else ("-", "-")
+        table.add_row(Text(name), str(counts.sum()), str(len(having)), *extremes)
+    table.add_row(Text("all", style="bold"), str(len(dataset)), str(len(subjects)))
+    return table
+
+
+def _subjects(dataset: HARDataset) -> Table:
+    """Windows of each subject, and how many of the classes it has."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("subject")
+    for title in ("windows", "classes", "recordings"):
+        table.add_column(title, justify="right")
+    for subject in np.unique(dataset.subjects):
+        mine = dataset.subjects == subject
+        sizes = (dataset.labels[mine], dataset.recordings[mine])
+        table.add_row(Text(str(subject)), str(mine.sum()), *(str(len(set(c))) for c in sizes))
     return table

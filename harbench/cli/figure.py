@@ -26,6 +26,7 @@ class Kind(StrEnum):
     ranks = "ranks"
     confusion = "confusion"
     reconstruction = "reconstruction"
+    learning = "learning"
 
 
 def figure(
@@ -33,7 +34,7 @@ def figure(
     out: Annotated[Path, typer.Option(help="PDF, PNG or SVG file.")],
     metric: Annotated[
         str, typer.Option(help="accuracy, f1_macro, f1_weighted, balanced_accuracy.")
-    ] = "accuracy",
+    ] = "f1_macro",
     method: Filter = None,
     dataset: Filter = None,
     protocol: Filter = None,
@@ -54,14 +55,18 @@ def figure(
     sweep: variants of such a protocol. labels: scores against labelled share. cost: scores against
     training time. ranks: critical difference diagram. confusion: one method, dataset, condition.
     reconstruction: what a pre-trained method rebuilds (trains it where it is not cached).
+    learning: validation scores along training, of tables of `tune --grid` (--budget long), and
+    where the patience of budget quick would end it.
     """
-    from harbench.analysis.table import METRICS
+    from harbench.analysis.pairs import METRICS
     from harbench.errors import unknown
 
     if metric not in METRICS:
         raise unknown("metric", metric, METRICS)
     if kind is Kind.reconstruction:
         drawn = rebuilt(method, dataset, budget, seed, window)
+    elif kind is Kind.learning:
+        drawn = learnt(results, budget or "long")
     else:
         drawn = draw(kind, metric, control, results, method, dataset, protocol, budget)
     write_figure(drawn, out)
@@ -137,12 +142,33 @@ def rebuilt(
     return reconstruction(found.original, found.scales, found.rate, found.label)
 
 
+def learnt(results: Path | None, name: str) -> Figure:
+    """Learning curves of a budget, with the patience of quick."""
+    from harbench.analysis.figures.learning import Line, learning
+    from harbench.method import BUDGETS
+    from harbench.running.curves import learning_curves, patient
+    from harbench.running.store import default_results
+
+    patience = BUDGETS["quick"].patience
+    assert patience is not None, "quick ends stages early"
+    lines = []
+    for title, curve in learning_curves(results or default_results(), name):
+        chosen, end = patient(curve, patience)
+        steps = [epoch * curve.steps for epoch in curve.scored]
+        at = curve.scored.index(chosen)
+        lines.append(Line(title, steps, curve.validation_f1, at, end * curve.steps))
+    return learning(lines)
+
+
 def class_names(dataset: str) -> list[str] | None:
     """The names of a dataset's classes; None where it is not known here."""
     from harbench.data import store
     from harbench.errors import HarbenchError
 
     try:
-        return list(store.resolve(dataset)[1].info.classes)
+        canonical, described = store.resolve(dataset)
+        if store.is_prepared(canonical):
+            return list(store.load(canonical).info.classes)
+        return list(described.info.classes) or None
     except HarbenchError:
         return None

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+BROKEN = "broken"
 
 
 class Kind(StrEnum):
@@ -20,6 +23,7 @@ def list_(kind: Annotated[Kind, typer.Argument(help="What to list.")]) -> None:
     """List methods, datasets or protocols, a line each."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     rows = {Kind.methods: _methods, Kind.datasets: _datasets, Kind.protocols: _protocols}
@@ -27,7 +31,7 @@ def list_(kind: Annotated[Kind, typer.Argument(help="What to list.")]) -> None:
     for title in header:
         table.add_column(title)
     for line in lines:
-        table.add_row(*line)
+        table.add_row(*(Text(cell, "red" if cell == BROKEN else "") for cell in line))
     Console(highlight=False).print(table)
 
 
@@ -41,25 +45,29 @@ def _methods() -> list[tuple[str, ...]]:
             cls = registry.method_class(name)
             rows.append((name, cls.kind, cls.reference))
         except HarbenchError as error:
-            rows.append((name, "[red]broken[/]", str(error)))
+            rows.append((name, BROKEN, str(error)))
     return rows
 
 
 def _datasets() -> list[tuple[str, ...]]:
     from harbench import registry
     from harbench.data import store
+    from harbench.data.fetch import at_hand, own_folders
     from harbench.errors import HarbenchError
 
     rows: list[tuple[str, ...]] = [("dataset", "prepared", "classes", "sensors", "Hz", "title")]
-    for name in registry.dataset_names():
+    own = [f"folder+at={name}" for name in own_folders()]
+    for name in [*registry.dataset_names(), *own]:
         try:
             canonical, dataset = store.resolve(name)
+            if name in own:
+                dataset.open(at_hand(dataset) or Path())
             info = dataset.info
             state = "yes" if store.is_prepared(canonical) else "no"
             sizes = (str(len(info.classes)), str(len(info.sensors)), f"{info.rate:g}")
             rows.append((name, state, *sizes, info.title))
         except HarbenchError as error:
-            rows.append((name, "[red]broken[/]", "", "", "", str(error)))
+            rows.append((name, BROKEN, "", "", "", str(error)))
     return rows
 
 

@@ -25,7 +25,15 @@ from harbench.cli import (
     tune,
     verify,
 )
+from harbench.cli.reading import left_out
 from harbench.errors import HarbenchError
+
+
+def _ended(*_: object, **__: object) -> None:
+    """A verb that had to leave records out has shown the rest; its exit code says so."""
+    if left_out.get():
+        raise typer.Exit(1)
+
 
 app = typer.Typer(
     name="harbench",
@@ -34,10 +42,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
+    result_callback=_ended,
 )
 app.command("run")(run.run)
 app.command("list")(list_.list_)
-app.command("results")(results.results)
 app.command("table")(table.table)
 app.command("compare")(compare.compare)
 app.command("figure")(figure.figure)
@@ -50,6 +58,7 @@ app.command("verify")(verify.verify)
 app.command("cost")(cost.cost)
 app.add_typer(new.app, name="new")
 app.add_typer(data.app, name="data")
+app.add_typer(results.app, name="results")
 
 
 def _version(wanted: bool) -> None:
@@ -69,6 +78,7 @@ def _options(
 
 def main() -> None:
     """Entry point: a user's mistake is a message on stderr and exit code 2."""
+    left_out.set(False)
     try:
         app()
     except HarbenchError as error:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from harbench.cli.table import Filter, chosen, headline
+from harbench.cli.table import Filter, chosen, headline, rules_of
 
 
 class Page(StrEnum):
@@ -33,21 +33,23 @@ def report(
     """Write one self-contained page: tables, figures, footnotes, cost, provenance."""
     from harbench import registry
     from harbench.analysis.pairs import Condition
-    from harbench.analysis.report import page, pdf, sections
+    from harbench.analysis.report import Statement, page, pdf, sections
     from harbench.data.paths import writing
 
     frame = chosen(results, dataset=dataset, method=method, protocol=protocol, budget=budget)
     known = set(registry.protocol_names())
-    headlines = {}
+    statements = {}
     for name, part in frame.groupby("protocol"):
         if name in known:
-            headlines[str(name)] = headline(registry.protocol(str(name)))
+            said = registry.protocol(str(name))
+            statements[str(name)] = Statement(headline(said), rules_of(said))
         else:
             # A protocol of someone's own, whose file is not at hand: its hardest condition.
             last = part.sort_values(["rate", "scale"], kind="stable").iloc[-1]
-            headlines[str(name)] = Condition(str(name), str(last["scale"]), float(last["rate"]))
+            condition = Condition(str(name), str(last["scale"]), float(last["rate"]))
+            statements[str(name)] = Statement(condition, rules_of(None))
     title = f"harbench: {frame['path'].nunique()} records"
-    parts = list(sections(frame, headlines, control))
+    parts = list(sections(frame, statements, control))
     wanted = form or (Page.pdf if out.suffix == ".pdf" else Page.html)
     data = pdf(title, parts) if wanted is Page.pdf else page(title, parts).encode()
     with writing(out) as temporary:

@@ -9,18 +9,41 @@ import typer
 
 from harbench.cli.table import Filter, chosen
 
+app = typer.Typer(help="Records: list, check, predictions.", invoke_without_command=True)
+Folder = Annotated[
+    Path | None, typer.Option("--results", help="Folder; $HARBENCH_RESULTS or ./results.")
+]
+Csv = Annotated[Path | None, typer.Option(help="Write one row per run and condition to this file.")]
 
+
+@app.callback()
 def results(
-    folder: Annotated[
-        Path | None, typer.Option("--results", help="Folder; $HARBENCH_RESULTS or ./results.")
-    ] = None,
+    context: typer.Context,
+    folder: Folder = None,
     method: Filter = None,
     dataset: Filter = None,
     protocol: Filter = None,
     budget: Filter = None,
-    csv: Annotated[
-        Path | None, typer.Option(help="Write one row per run and condition to this file.")
-    ] = None,
+    csv: Csv = None,
+) -> None:
+    """Show the records of a folder as a table, filtered, or export them to CSV: like `list`."""
+    if context.invoked_subcommand is None:
+        list_(folder, method, dataset, protocol, budget, csv)
+    elif any((folder, method, dataset, protocol, budget, csv)):
+        from harbench.errors import HarbenchError
+
+        word = context.invoked_subcommand
+        raise HarbenchError(f"Options go behind the word: harbench results {word} --option ...")
+
+
+@app.command("list")
+def list_(
+    folder: Folder = None,
+    method: Filter = None,
+    dataset: Filter = None,
+    protocol: Filter = None,
+    budget: Filter = None,
+    csv: Csv = None,
 ) -> None:
     """Show the records of a folder as a table, filtered, or export them to CSV."""
     from rich.console import Console
@@ -41,3 +64,56 @@ def results(
     console.print(footnote(table), style="dim")
     for path in ResultStore(folder or default_results()).failures():
         console.print(f"failed: {path}", style="red")
+
+
+@app.command()
+def check(
+    folder: Annotated[
+        Path | None, typer.Argument(help="Folder; $HARBENCH_RESULTS or ./results.")
+    ] = None,
+) -> None:
+    """Name every record that is unreadable, impossible, misplaced or there twice."""
+    from harbench.running.store import ResultStore, default_results
+
+    root = folder or default_results()
+    found = ResultStore(root).read()
+    for problem in found.problems:
+        typer.echo(str(problem))
+    typer.echo(f"{root}: {len(found.records)} records hold, {len(found.problems)} do not.")
+    if found.problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def predictions(
+    what: Annotated[str, typer.Argument(help="A method's label, or the file of a record.")],
+    out: Annotated[Path, typer.Option(help="CSV or Parquet file.")],
+    folder: Folder = None,
+    dataset: Filter = None,
+    protocol: Filter = None,
+    budget: Filter = None,
+) -> None:
+    """Export what runs answered, a row per test condition and window, from the cache."""
+    import pandas as pd
+
+    from harbench.data.paths import writing
+    from harbench.errors import HarbenchError, needs
+    from harbench.running.predictions import exported
+    from harbench.running.reading import read_record
+
+    if out.suffix not in (".csv", ".parquet"):
+        raise HarbenchError(f"{out}: the name of the file ends in .csv or .parquet.")
+    if out.suffix == ".parquet":
+        needs("pyarrow", "parquet")
+    if Path(what).is_file():
+        paths = [Path(what)]
+    else:
+        table = chosen(folder, method=what, dataset=dataset, protocol=protocol, budget=budget)
+        paths = [Path(path) for path in table["path"].unique()]
+    frame = pd.concat([exported(path, read_record(path)) for path in paths], ignore_index=True)
+    with writing(out) as temporary:
+        if out.suffix == ".csv":
+            frame.to_csv(temporary, index=False)
+        else:
+            frame.to_parquet(temporary, index=False)
+    typer.echo(f"{len(frame)} rows of {len(paths)} runs written to {out}")

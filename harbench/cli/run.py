@@ -62,7 +62,7 @@ def run(
 ) -> None:
     """Train and test methods under protocols; finished runs are not repeated."""
     from harbench.options import parse_pairs
-    from harbench.running.plan import make_plan, parse_seeds
+    from harbench.running.plan import left_out, make_plan, parse_seeds
     from harbench.running.store import ResultStore, default_results
 
     store = ResultStore(results or default_results())
@@ -77,6 +77,8 @@ def run(
         parse_pairs(settings or [], where="in --set"),
         store.root if tuned else None,
     )
+    for note in left_out(runs, protocol):
+        typer.echo(f"note: {note}", err=True)
     jobs = jobs or _default_jobs(runs)
     if dry_run:
         _show_plan(runs, store, jobs, force)
@@ -117,9 +119,8 @@ def _show_plan(runs: Sequence[Run], store: ResultStore, jobs: int, force: bool) 
     console = Console(highlight=False)
     table, seconds = plan_table(runs, store, jobs, force)
     console.print(table)
-    early = any(run.budget.patience for run in runs)
-    about = "at most about" if early else "about"
-    console.print(f"{len(runs)} runs, {jobs} at a time: {about} {seconds / 60:.1f} minutes.")
+    early = ", if no stage ends early" if any(run.budget.patience for run in runs) else ""
+    console.print(f"{len(runs)} runs, {jobs} at a time: about {seconds / 60:.1f} minutes{early}.")
 
 
 def _carry_out(runs: Sequence[Run], store: ResultStore, jobs: int, force: bool) -> None:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from harbench.analysis.pairs import Condition
-    from harbench.analysis.table import PaperTable
+    from harbench.analysis.table import PaperTable, Rules
+    from harbench.protocol import Protocol
 
 Filter = Annotated[list[str] | None, typer.Option(help="Only these (repeatable).")]
 
@@ -42,8 +43,12 @@ def table(
         str | None, typer.Option(help="Compare all with this method; robusthar if it is there.")
     ] = None,
     metric: Annotated[
-        str, typer.Option(help="accuracy, f1_macro, f1_weighted, balanced_accuracy.")
-    ] = "accuracy",
+        str | None, typer.Option(help="accuracy, f1_macro, f1_weighted, balanced_accuracy.")
+    ] = None,
+    rows: Annotated[
+        list[str] | None,
+        typer.Option(help="What the control is compared with (repeatable); the baselines."),
+    ] = None,
     scale: Annotated[
         str | None, typer.Option(help="Another scale than the protocol's headline.")
     ] = None,
@@ -64,25 +69,29 @@ def table(
 ) -> None:
     """Methods by datasets: mean and deviation, best in bold, significance against a control.
 
-    Test, error rate and family are those of the first protocol unless they are given.
+    Metric, test, error rate and family are those of the first protocol unless they are given.
+    Rows that --rows or the protocol does not name are shown and not tested.
     """
     from harbench import registry
     from harbench.analysis.render import FORMATS
-    from harbench.analysis.table import METRICS, Rules, paper_table
+    from harbench.analysis.table import paper_table
     from harbench.data.paths import writing
     from harbench.errors import unknown
 
-    if metric not in METRICS:
-        raise unknown("metric", metric, METRICS)
     protocols = [registry.protocol(name) for name in dict.fromkeys(protocol)]
     frame = chosen(results, dataset=dataset, method=method, budget=budget)
-    significance = protocols[0].significance
-    rules = Rules(
+    for row in rows or ():
+        known = {*frame["method"], *frame["variant"]} - {""}
+        if row not in known:
+            raise unknown("row", row, known)
+    rules = rules_of(
+        protocols[0],
         metric=metric,
         control=_control(control, frame),
-        test=test or significance.test,
-        alpha=significance.alpha if alpha is None else alpha,
-        family=family.value if family else significance.family,
+        test=test,
+        alpha=alpha,
+        family=family.value if family else None,
+        rows=tuple(dict.fromkeys(rows)) if rows else None,
     )
     found = paper_table(frame, [headline(p, scale) for p in protocols], rules, complete)
     if form is Format.rich and out is None:
@@ -96,6 +105,40 @@ def table(
             temporary.write_text(text, encoding="utf-8")
 
 
+def rules_of(
+    protocol: Protocol | None,
+    *,
+    control: str = "",
+    metric: str | None = None,
+    test: str | None = None,
+    alpha: float | None = None,
+    family: str | None = None,
+    rows: tuple[str, ...] | None = None,
+) -> Rules:
+    """How a protocol compares, unless told otherwise; a sweep compares all of its variants.
+
+    None stands for a protocol whose file is not at hand: then the suite's defaults hold.
+    """
+    from harbench.analysis.pairs import METRICS
+    from harbench.analysis.table import Rules
+    from harbench.errors import unknown
+    from harbench.protocol import Headline, Significance
+
+    said = protocol.significance if protocol else Significance()
+    wanted = metric or (protocol.headline if protocol else Headline()).metric
+    if wanted not in METRICS:
+        raise unknown("metric", wanted, METRICS)
+    sweep = tuple(protocol.variants) if protocol and len(protocol.variants) > 1 else ()
+    return Rules(
+        metric=wanted,
+        control=control,
+        test=test or said.test,
+        alpha=said.alpha if alpha is None else alpha,
+        family=family or said.family,
+        rows=rows or sweep or said.rows,
+    )
+
+
 def chosen(
     folder: Path | None,
     *,
@@ -106,23 +149,37 @@ def chosen(
     confusion: bool = False,
 ) -> pd.DataFrame:
     """The records of a results folder as a frame, filtered; an unknown name is an error."""
+    from harbench.cli.reading import readable
     from harbench.errors import HarbenchError, unknown
-    from harbench.running.store import ResultStore, default_results, frame
+    from harbench.running.store import default_results, frame
 
-    store = ResultStore(folder or default_results())
-    table = frame(store.records(), confusion)
+    root = folder or default_results()
+    table = frame(readable(root), confusion)
     wanted = {"dataset": dataset, "method": method, "protocol": protocol, "budget": budget}
     for column, given in wanted.items():
         names = [given] if isinstance(given, str) else given
         if not names or table.empty:
             continue
+        if column == "dataset":
+            names = [_canonical(name) for name in names]
         for name in names:
             if name not in set(table[column]):
-                raise unknown(f"{column} in {store.root}", name, set(table[column]))
+                raise unknown(f"{column} in {root}", name, set(table[column]))
         table = table[table[column].isin(names)]
     if table.empty:
-        raise HarbenchError(f"No records in {store.root}.")
+        raise HarbenchError(f"No records in {root}.")
     return table
+
+
+def _canonical(spec: str) -> str:
+    """The spec as records have it; the text itself where no such dataset is known here."""
+    from harbench.data.store import resolve
+    from harbench.errors import HarbenchError
+
+    try:
+        return resolve(spec)[0]
+    except HarbenchError:
+        return spec
 
 
 def headline(protocol: object, scale: str | None = None) -> Condition:

@@ -9,10 +9,11 @@ import pandas as pd
 from rich.console import Group
 from rich.table import Table
 
+from harbench.analysis.notes import leaks, seeds_and_sizes
 from harbench.analysis.pairs import tested
 from harbench.analysis.summary import summarise
 
-METRICS = {"accuracy": "accuracy %", "f1_macro": "macro F1 %", "f1_weighted": "weighted F1 %"}
+METRICS = {"f1_macro": "macro F1 %", "accuracy": "accuracy %", "f1_weighted": "weighted F1 %"}
 
 
 def results_tables(frame: pd.DataFrame) -> Iterator[Group]:
@@ -43,11 +44,5 @@ def _cell(mean: float, spread: float) -> str:
 
 def footnote(frame: pd.DataFrame) -> str:
     """What a reader must know to read the tables right."""
-    lines = ["Mean ± standard deviation over seeds; each seed redraws split, labels and weights."]
-    leakage = frame["leakage"].max()
-    if leakage > 0:
-        lines.append(
-            f"Leakage: up to {100 * leakage:.1f} % of the test windows share samples with a "
-            "training window; protocol `recording` has none."
-        )
-    return "\n".join(lines)
+    first = "Mean ± standard deviation over seeds; macro F1 decides."
+    return "\n".join([first, *seeds_and_sizes(frame), *leaks(frame)])

@@ -134,7 +134,8 @@ def _comparison(records: list[TuningRecord]) -> str:
         error = spread / len(scores) ** 0.5
         rows.append([name, statistics.mean(scores), spread, error, seconds])
     headers = ["configuration", "validation F1", "s.d.", "s.e.", "seconds"]
-    return tabulate(rows, headers, floatfmt=("", ".2f", ".2f", ".2f", ".0f"))
+    text: str = tabulate(rows, headers, floatfmt=("", ".2f", ".2f", ".2f", ".0f"))
+    return text
 
 
 def _short(value: object) -> str:

@@ -23,6 +23,8 @@ UNREADABLE = (
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
 )
 LONGEST_REASON = 160
+# A packed file that swells more than this, to at least so many bytes, is not read.
+HIGHEST_RATIO, SUSPICIOUS = 200, 50_000_000
 # Called with the share of a source's files that have been read.
 WATCH: ContextVar[Callable[[float], None]] = ContextVar("watch", default=lambda _: None)
 
@@ -50,7 +52,14 @@ class Members:
                 self._check(name, path.stat().st_size)
                 stream: IO[bytes] = path.open("rb")
             else:
-                self._check(name, self.archive.getinfo(name).file_size)
+                packed = self.archive.getinfo(name)
+                self._check(name, packed.file_size)
+                if packed.file_size > max(SUSPICIOUS, HIGHEST_RATIO * packed.compress_size):
+                    raise HarbenchError(
+                        f"{self.source}: {name} would swell {HIGHEST_RATIO} times and more, to "
+                        f"{packed.file_size:,} bytes: no recording does. Unpack it by hand if it "
+                        "is yours, and give the folder."
+                    )
                 stream = self.archive.open(name)
             with stream as file:
                 yield file

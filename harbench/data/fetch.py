@@ -7,19 +7,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlparse
 
+from harbench.data.origin import remembered
 from harbench.data.paths import cache_dir, cannot_write, data_dir, locked, writing
 from harbench.dataset import Dataset
 from harbench.errors import HarbenchError, one_line
+from harbench.registry import spoken
 
 if TYPE_CHECKING:
     import requests
 
 
 def locate(dataset: Dataset, given: Path | None) -> Path:
-    """The raw data of `dataset`: the given path, `$HARBENCH_DATA`, or a (new) download."""
+    """The raw data of `dataset`: the given path, what is at hand, or a (new) download."""
     if given is not None:
         if not given.exists():
             raise HarbenchError(f"{given} does not exist: --from takes a zip file or a folder.")
+        return given
+    return at_hand(dataset) or download(dataset)
+
+
+def at_hand(dataset: Dataset) -> Path | None:
+    """Where the raw data lies: the path given last with --from, or in `$HARBENCH_DATA`."""
+    given = remembered(dataset)
+    if given is not None:
         return given
     folder = data_dir()
     if folder is not None:
@@ -27,7 +37,15 @@ def locate(dataset: Dataset, given: Path | None) -> Path:
         for candidate in (f"{raw}.zip", dataset.archive, raw):
             if candidate and (folder / candidate).exists():
                 return folder / candidate
-    return download(dataset)
+    return None
+
+
+def own_folders() -> list[str]:
+    """The folders in `$HARBENCH_DATA` that hold a dataset.toml, sorted."""
+    folder = data_dir()
+    if folder is None or not folder.is_dir():
+        return []
+    return sorted(path.parent.name for path in folder.glob("*/dataset.toml"))
 
 
 def download(dataset: Dataset) -> Path:
@@ -36,10 +54,16 @@ def download(dataset: Dataset) -> Path:
         raise HarbenchError(f"Dataset {dataset.name!r} needs no download.")
     url = dataset.info.url
     if not url:
+        raw = dataset.raw_name
+        spec, folder = spoken(dataset), data_dir()
+        looked = (
+            f"there is neither {folder / raw} nor {folder / raw}.zip"
+            if folder
+            else f"$HARBENCH_DATA, the folder in which {raw} or {raw}.zip is looked for, is not set"
+        )
         raise HarbenchError(
-            f"Dataset {dataset.name!r} has no official address to fetch from. {dataset.obtain} "
-            f"Then use `harbench data prepare {dataset.name} --from PATH`, or put it into "
-            f"$HARBENCH_DATA as {dataset.name} (a folder) or {dataset.name}.zip."
+            f"Dataset {spec!r}: {looked}, and no official address to fetch from. {dataset.obtain} "
+            f"Put it there, or say where it lies: harbench data prepare {spec} --from PATH"
         )
     target = cache_dir() / "downloads" / Path(unquote(urlparse(url).path)).name
     note = target.with_name(target.name + ".sha256")

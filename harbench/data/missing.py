@@ -17,6 +17,9 @@ from harbench.errors import HarbenchError
 from harbench.protocol import Condition, Subset
 from harbench.streams import stream
 
+# Windows read at once from a dataset that may be larger than memory.
+BLOCK = 1024
+
 
 @dataclass(frozen=True)
 class Missing:
@@ -49,13 +52,17 @@ def corrupt(
     fingerprint: str,
     seed: int,
     part: str = "test",
+    present: BoolArray | None = None,
 ) -> Missing:
     """The corruption of `count` windows of `shape` (T, N, C) under `condition`.
 
     sensor: exactly round(rate*W*N) (window, sensor) cells. channel: exactly round(rate*W*N*C)
     (window, sensor, channel) cells. segment: one run of exactly round(rate*T) steps per window.
     mixed: each window draws one scale, in equal shares; each third has its exact rate.
-    No window loses everything. Raises HarbenchError where the rate would force that.
+    Of one sensor (channel) alone, sensor (channel) losses are impossible and mixed has none.
+    present: (W, N, C), False where a channel lacks all values of its own; None: all are there. No
+    window loses everything that it has: one sensor (channel) with values of its own is kept.
+    Raises HarbenchError where the rate would force that.
     """
     steps, sensors, channels = shape
     missing = Missing(
@@ -66,10 +73,13 @@ def corrupt(
     )
     if not condition.corrupts:
         return missing
-    scales = ("segment", "channel", "sensor")
+    if present is None:
+        present = np.ones((count, sensors, channels), dtype=bool)
     if condition.scale == "mixed":
+        able = {"segment": True, "channel": sensors * channels > 1, "sensor": sensors > 1}
+        scales = [scale for scale, possible in able.items() if possible]
         order = stream(seed, "mixed", fingerprint, part).permutation(count)
-        groups = {scale: np.sort(order[i::3]) for i, scale in enumerate(scales)}
+        groups = {scale: np.sort(order[i :: len(scales)]) for i, scale in enumerate(scales)}
     else:
         groups = {condition.scale: np.arange(count)}
     for scale, rows in groups.items():
@@ -78,10 +88,12 @@ def corrupt(
             begin, end = _segments(len(rows), steps, condition, draws)
             missing.begin[rows], missing.end[rows] = begin, end
         elif scale == "channel":
-            cells = _cells(len(rows), sensors * channels, condition, draws, "channel")
+            cells = _cells(
+                present[rows].reshape(len(rows), sensors * channels), condition, draws, "channel"
+            )
             missing.lost[rows] = cells.reshape(-1, sensors, channels)
         else:
-            cells = _cells(len(rows), sensors, condition, draws, "sensor")
+            cells = _cells(np.asarray(present[rows].any(axis=2)), condition, draws, "sensor")
             missing.lost[rows] = cells[:, :, None]
     return missing
 
@@ -93,7 +105,8 @@ def counted(condition: Condition, dataset: HARDataset, test: IntArray, seed: int
     """
     if condition.scale not in get_args(Subset):
         return np.ones(len(test), dtype=bool)
-    gaps = np.array([np.isnan(dataset.windows[window]).any() for window in test])
+    blocks = np.array_split(test, max(1, -(-len(test) // BLOCK)))
+    gaps = np.concatenate([np.isnan(dataset.windows[b]).any(axis=(1, 2, 3)) for b in blocks])
     found = gaps if condition.scale == "gaps" else ~gaps
     if not found.any():
         lack = "has missing values of its own" if condition.scale == "gaps" else "is complete"
@@ -117,14 +130,15 @@ def _segments(
 
 
 def _cells(
-    count: int, per_window: int, condition: Condition, draws: np.random.Generator, kind: str
+    present: BoolArray, condition: Condition, draws: np.random.Generator, kind: str
 ) -> BoolArray:
-    """Exactly round(rate * count * per_window) lost cells, never all of one window."""
+    """Exactly round(rate * cells) lost cells of (count, per_window), never all that are present."""
+    count, per_window = present.shape
     order = draws.permutation(count * per_window)
     rank = np.empty(order.size, dtype=np.int64)
     rank[order] = np.arange(order.size)
-    # The cell that a window would lose last is protected, so every window keeps one.
-    last = rank.reshape(count, per_window).max(axis=1, initial=-1)
+    # The present cell that a window would lose last is protected, so every window keeps one.
+    last = np.where(present, rank.reshape(count, per_window), -1).max(axis=1, initial=-1)
     order = order[~np.isin(np.arange(order.size), last)]
     total = round(condition.rate * count * per_window)
     if total > order.size:
@@ -136,3 +150,9 @@ def _cells(
     cells = np.zeros(count * per_window, dtype=bool)
     cells[order[:total]] = True
     return cells.reshape(count, per_window)
+
+
+def present_channels(dataset: HARDataset, indices: IntArray) -> BoolArray:
+    """(n, N, C): False where a window lacks every value of a channel; read in blocks."""
+    blocks = np.array_split(indices, max(1, -(-len(indices) // BLOCK)))
+    return np.concatenate([~np.isnan(dataset.windows[block]).all(axis=1) for block in blocks])

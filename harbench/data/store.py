@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import sys
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -17,8 +17,10 @@ import numpy as np
 from harbench import registry
 from harbench.data import fetch
 from harbench.data.archive import WATCH
+from harbench.data.coverage import Coverage, with_option
+from harbench.data.fingerprint import Fingerprint
+from harbench.data.origin import change, checksum, origin, remember, verify
 from harbench.data.paths import cache_dir, locked, writing_folder
-from harbench.data.windows import cut
 from harbench.dataset import (
     Dataset,
     DatasetInfo,
@@ -30,7 +32,9 @@ from harbench.dataset import (
 from harbench.errors import HarbenchError, one_line
 from harbench.options import build, differences, format_spec, parse_spec
 
-FORMAT = 1
+FORMAT = 2
+# File systems allow 255 bytes; temporary names need some.
+LONGEST_SPEC = 200
 Report = Callable[[str, float], None]
 
 
@@ -42,22 +46,64 @@ def resolve(spec: str) -> tuple[str, Dataset]:
     name, values = parse_spec(spec)
     cls = registry.dataset_class(name)
     options = build(cls.Options, values, where=f"dataset {name!r}")
-    return format_spec(cls.name, differences(options, cls.Options())), cls(options)
+    canonical = format_spec(cls.name, differences(options, cls.Options()))
+    if len(canonical.encode()) > LONGEST_SPEC:
+        raise HarbenchError(
+            f"Dataset {canonical[:40]}... has a name of {len(canonical.encode())} bytes; it names "
+            f"folders, so at most {LONGEST_SPEC} are possible. Shorten it."
+        )
+    return canonical, cls(options)
 
 
 def load(spec: str) -> HARDataset:
-    """The prepared dataset; it is prepared first where that is still to do."""
+    """The prepared dataset; it is prepared first where that is still to do.
+
+    Prepared anew where its raw files, its code or the defaults of its options have changed since:
+    a line on the standard error says so.
+    """
     canonical, dataset = resolve(spec)
-    if not is_prepared(canonical):
+    if _outdated(canonical, dataset) is not None:
         with locked(_lock_file(canonical)):
-            if not is_prepared(canonical):
+            why = _outdated(canonical, dataset)
+            if why is not None:
+                if why:
+                    print(f"{canonical} is prepared anew: {why}.", file=sys.stderr)
                 return _prepare(canonical, dataset, None)
-    return _open(_folder(canonical), canonical)
+    return _open(folder_of(canonical), canonical)
+
+
+def notes(canonical: str) -> list[str]:
+    """What the preparation has to say: recordings without a window, sensors that are missing."""
+    folder = folder_of(canonical)
+    if not folder.exists():
+        return []
+    with _reading(folder, canonical):
+        return list(json.loads((folder / "dataset.json").read_text())["notes"])
+
+
+def _outdated(canonical: str, dataset: Dataset) -> str | None:
+    """None where the prepared copy is what it should be, else why not; "" where there is none.
+
+    Raw data that is not at hand cannot have changed.
+    """
+    if not is_prepared(canonical):
+        return ""
+    folder = folder_of(canonical)
+    with _reading(folder, canonical):
+        if "origin" not in json.loads((folder / "dataset.json").read_text()):
+            return "an earlier version of harbench made it"
+        made_of = json.loads((folder / "origin.json").read_text())
+    source = None if dataset.embedded else fetch.at_hand(dataset)
+    now = origin(dataset, source)
+    if source is None:
+        now |= {key: made_of[key] for key in ("source", "files")}
+    with _reading(folder, canonical):
+        return change(made_of, now) or None
 
 
 def is_prepared(canonical: str) -> bool:
     """Whether a prepared copy in the current format lies in the cache."""
-    folder = _folder(canonical)
+    folder = folder_of(canonical)
     if not (folder / "dataset.json").is_file():
         return False
     with _reading(folder, canonical):
@@ -82,16 +128,23 @@ def _prepare(
     source: Path | None,
     report: Report = lambda *_: None,
 ) -> HARDataset:
+    given = source
     if not dataset.embedded:
         source = fetch.locate(dataset, source)
         dataset.open(source)
-    folder = _folder(canonical)
+    # Looked at before the files are read: what changes meanwhile is noticed later.
+    made_of = origin(dataset, source)
+    folder = folder_of(canonical)
     with writing_folder(folder) as temporary:
         told = _told(dataset.recordings(source), report)
         index = copy_context().run(write, told, dataset, temporary)
         index["source"] = source.name if source else "embedded"
+        (temporary / "origin.json").write_text(json.dumps(made_of))
+        index["origin"] = checksum(temporary / "origin.json")
         (temporary / "dataset.json").write_text(json.dumps(index, indent=1))
         _open(temporary, canonical).check()
+    if given is not None and source is not None:
+        remember(dataset, source)
     return _open(folder, canonical)
 
 
@@ -104,7 +157,8 @@ def write(recordings: Iterable[Recording], dataset: Dataset, folder: Path) -> di
     owners: list[int] = []
     starts: list[int] = []
     names: list[str] = []
-    digest = hashlib.sha256(json.dumps([info_to_json(info), shape]).encode())
+    content = Fingerprint(info, shape)
+    covered, spec = Coverage(info, options), registry.spoken(dataset)
     with (folder / "windows.f32").open("wb") as file:
         for recording in _readable(recordings):
             if names and recording.name <= names[-1]:
@@ -123,11 +177,11 @@ def write(recordings: Iterable[Recording], dataset: Dataset, folder: Path) -> di
                     f"Recording {recording.name!r}: label {top}, but the dataset has "
                     f"{len(info.classes)} classes (0 to {len(info.classes) - 1}, -1 for none)."
                 )
-            for window in cut(recording, info.rate, options):
+            for window in covered.windows(recording):
                 values = np.ascontiguousarray(window.values, dtype="<f4")
                 values = np.where(np.isnan(values), np.float32(np.nan), values)
                 file.write(values.tobytes())
-                digest.update(values.tobytes())
+                content.windows(values.tobytes())
                 labels.append(window.label)
                 subjects.append(recording.subject)
                 owners.append(len(names))
@@ -136,8 +190,8 @@ def write(recordings: Iterable[Recording], dataset: Dataset, folder: Path) -> di
     if not labels:
         raise HarbenchError(
             f"Dataset {dataset.name!r} gave no window of {options.window} steps from "
-            f"{len(names)} recordings. Choose a shorter window: "
-            f"{dataset.name}+window={options.window // 2}."
+            f"{len(names)} recordings. {' '.join(covered.vanished())} Choose a shorter "
+            f"window: {with_option(spec, 'window', max(2, options.window // 2))}."
         )
     arrays = {
         "labels": np.array(labels, dtype=np.int64),
@@ -145,15 +199,16 @@ def write(recordings: Iterable[Recording], dataset: Dataset, folder: Path) -> di
         "recordings": np.array(owners, dtype=np.int64),
         "starts": np.array(starts, dtype=np.int64),
     }
-    digest.update(json.dumps([labels, subjects, owners, starts]).encode())
     np.savez(folder / "index.npz", **arrays)  # type: ignore[arg-type]
     return {
         "format": FORMAT,
-        "fingerprint": digest.hexdigest(),
+        "fingerprint": content.finished(labels, subjects, owners, starts),
         "shape": [len(labels), *shape],
         "options": asdict(options),
         "info": info_to_json(info),
         "recordings": names,
+        "checksum": checksum(folder / "windows.f32"),
+        "notes": covered.notes(labels, spec),
     }
 
 
@@ -187,23 +242,26 @@ def from_arrays(
     """
     windows = np.ascontiguousarray(windows, dtype=np.float32)
     labels = np.asarray(labels, dtype=np.int64)
-    digest = hashlib.sha256(json.dumps([info_to_json(info), windows.shape]).encode())
-    digest.update(windows.tobytes())
-    digest.update(labels.tobytes())
     count = len(labels)
+    subjects, starts = np.full(count, "unnamed"), np.zeros(count, dtype=np.int64)
+    content = Fingerprint(info, windows.shape[1:])
+    content.windows(windows.tobytes())
     return HARDataset(
         spec=spec,
         info=info,
         windows=windows,
         labels=labels,
-        subjects=np.full(count, "unnamed"),
+        subjects=subjects,
         recordings=np.arange(count),
-        starts=np.zeros(count, dtype=np.int64),
-        fingerprint=digest.hexdigest(),
+        starts=starts,
+        fingerprint=content.finished(
+            labels.tolist(), subjects.tolist(), list(range(count)), starts.tolist()
+        ),
     )
 
 
-def _folder(canonical: str) -> Path:
+def folder_of(canonical: str) -> Path:
+    """Where the prepared files of a canonical spec lie."""
     return cache_dir() / "datasets" / canonical
 
 
@@ -230,6 +288,7 @@ def _open(folder: Path, canonical: str) -> HARDataset:
         shape = tuple(index["shape"])
         if binary.stat().st_size != 4 * int(np.prod(shape)):
             raise ValueError(f"the size of {binary.name} is not that of {shape}")
+        verify(binary, index["checksum"])
         with np.load(folder / "index.npz") as arrays:
             columns = {key: arrays[key] for key in ("labels", "subjects", "recordings", "starts")}
         if any(len(column) != shape[0] for column in columns.values()):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from harbench.data.source import WindowSource
-from harbench.errors import HarbenchError
+from harbench.errors import HarbenchError, TrainingError
 from harbench.method import Batch, Method
 from harbench.streams import torch_seed
 
@@ -50,7 +50,10 @@ def predict(
     seed: int,
     precision: Precision = "fp32",
 ) -> Tensor:
-    """Logits (n, K) float32 on the CPU. Methods that draw at evaluation get a seeded generator."""
+    """Logits (n, K) float32 on the CPU. Methods that draw at evaluation get a seeded generator.
+
+    Raises TrainingError for class scores that are not one finite real number per window and class.
+    """
     network.eval()
     generator = torch.Generator(source.device)
     parts = []
@@ -58,5 +61,22 @@ def predict(
         for rows in torch.split(torch.arange(len(source)), BATCH):
             generator.manual_seed(torch_seed(seed, "evaluation"))
             batch = Batch(*source.batch(rows), generator)
-            parts.append(method.logits(network, batch).float().cpu())
+            logits = method.logits(network, batch)
+            _check(logits, (len(rows), len(source.dataset.info.classes)), method.name)
+            parts.append(logits.float().cpu())
     return torch.cat(parts)
+
+
+def _check(logits: object, shape: tuple[int, int], method: str) -> None:
+    where = f"Method {method!r}: class scores"
+    if not isinstance(logits, Tensor) or logits.is_complex():
+        kind = str(logits.dtype) if isinstance(logits, Tensor) else type(logits).__name__
+        raise TrainingError(f"{where} must be a tensor of real numbers, got {kind}.")
+    if logits.shape != shape:
+        raise TrainingError(
+            f"{where} of {shape[0]} windows and {shape[1]} classes must be {shape}, "
+            f"got {tuple(logits.shape)}."
+        )
+    bad = int((~logits.float().isfinite()).any(dim=1).sum())
+    if bad:
+        raise TrainingError(f"{where} of {bad} of {shape[0]} windows are not finite.")

@@ -77,6 +77,8 @@ def carry_out(
     left = [run for run in runs if orders.force or store.find(run) is None]
     if left:
         require_writable(store.root)
+    for run in left:
+        store.require_free(run)
     outcomes = in_workers(left, orders, news, jobs) if jobs else in_process(left, orders, news)
     for run, outcome in outcomes:
         store.write(run, outcome)

@@ -9,7 +9,7 @@ from typing import Any, get_args
 from harbench import registry
 from harbench.dataset import HARDataset
 from harbench.errors import HarbenchError, unknown
-from harbench.method import ENGINE_OPTIONS, Augment, FitStage, Method, budget
+from harbench.method import ENGINE_OPTIONS, Augment, Budget, FitStage, Method, budget
 from harbench.options import build, differences, format_spec, parse_spec
 from harbench.training.fit import input_shape
 
@@ -76,9 +76,14 @@ def configure(
     )
 
 
-def check_method(method: Method, dataset: HARDataset) -> None:
-    """Find out before training whether the configuration suits the dataset's windows."""
+def check_method(method: Method, dataset: HARDataset, spent: Budget) -> None:
+    """Find out before training whether it has something to learn and suits the windows."""
     import torch
 
+    if not any(stage.labelled for stage in method.stages(spent)):
+        raise HarbenchError(
+            f"Method {method.name!r} has no labelled stage at budget {spent.name!r}: it would be "
+            "tested without having seen a class. Its stages() must give at least one."
+        )
     with torch.random.fork_rng():
         method.build(input_shape(dataset))

@@ -12,16 +12,16 @@ import numpy as np
 import torch
 
 from harbench.data import splits, store
-from harbench.data.missing import corrupt, counted
-from harbench.data.paths import cache_dir, writing
+from harbench.data.missing import corrupt, counted, present_channels
 from harbench.data.source import WindowSource
-from harbench.dataset import HARDataset
 from harbench.errors import HarbenchError, TrainingError, one_line
-from harbench.evaluation.metrics import scores
+from harbench.evaluation.metrics import probability_scores, scores
 from harbench.evaluation.predict import one_thread, predict
 from harbench.running.plan import Run, training_of
+from harbench.running.predictions import Kept, keep, predictions_path
 from harbench.running.provenance import now, provenance
 from harbench.running.records import (
+    SCHEMA,
     ConditionScores,
     Cost,
     Failure,
@@ -31,7 +31,7 @@ from harbench.running.records import (
 )
 from harbench.training.cache import StageCache
 from harbench.training.fit import Fitted, Progress, StageCost, fit
-from harbench.training.identity import Training, sha256, stage_keys
+from harbench.training.identity import Training, stage_keys
 
 
 def execute(
@@ -57,6 +57,8 @@ def failure(
 ) -> Failure:
     """The record of a run that ended without a result."""
     return Failure(
+        schema=SCHEMA,
+        status="failed",
         identity=run.identity,
         variant=run.variant,
         mendable=mendable,
@@ -81,6 +83,8 @@ def _execute(
     conditions, speed = evaluate(run, training, fitted)
     split = training.split
     return Record(
+        schema=SCHEMA,
+        status="ok",
         identity=run.identity,
         variant=run.variant,
         conditions=conditions,
@@ -89,9 +93,12 @@ def _execute(
             validation=len(split.validation),
             test=len(split.test),
             labelled=len(split.labelled),
+            test_subjects=len(np.unique(dataset.subjects[split.test])),
             leakage=splits.leakage(dataset, split),
+            touching=splits.touching(dataset, split),
             digest=split.digest(),
         ),
+        predictions=predictions_path(run),
         cost=Cost(
             parameters=sum(p.numel() for p in fitted.network.parameters()),
             stages=[_cost_record(cost) for cost in fitted.stages],
@@ -107,20 +114,29 @@ def evaluate(run: Run, training: Training, fitted: Fitted) -> tuple[list[Conditi
     """Scores under every test condition of the protocol, and windows per second."""
     dataset, test = training.dataset, training.split.test
     true = dataset.labels[test]
-    rows, predictions, seconds = [], {}, 0.0
+    rows, kept, seconds = [], [], 0.0
+    present = present_channels(dataset, test)
     for condition in run.protocol.conditions:
-        missing = corrupt(condition, len(test), dataset.shape, dataset.fingerprint, run.seed)
+        missing = corrupt(
+            condition, len(test), dataset.shape, dataset.fingerprint, run.seed, present=present
+        )
         device = torch.device(run.device)
         source = WindowSource(dataset, test, fitted.standardiser, device, missing)
         begun = time.perf_counter()
         logits = predict(training.method, fitted.network, source, run.seed, run.precision)
         seconds += time.perf_counter() - begun
-        predicted = logits.argmax(dim=1).numpy().astype(np.int64)
+        values, predicted = logits.numpy(), logits.argmax(dim=1).numpy().astype(np.int64)
         which = counted(condition, dataset, test, run.seed)
-        result = scores(true[which], predicted[which], logits.shape[1])
-        rows.append(ConditionScores(scale=condition.scale, rate=condition.rate, **result))
-        predictions[str(condition)] = predicted
-    _keep_predictions(run, dataset, training, predictions)
+        rows.append(
+            ConditionScores(
+                scale=condition.scale,
+                rate=condition.rate,
+                **scores(true[which], predicted[which], values.shape[1]),
+                **probability_scores(true[which], values[which]),
+            )
+        )
+        kept.append(Kept(condition, values, predicted, which))
+    keep(run, dataset, test, kept)
     return rows, len(rows) * len(test) / seconds
 
 
@@ -132,26 +148,6 @@ def _cost_record(cost: StageCost) -> StageCostRecord:
         seconds=cost.seconds,
         cached=cost.cached,
     )
-
-
-def _keep_predictions(
-    run: Run,
-    dataset: HARDataset,
-    training: Training,
-    predictions: dict[str, np.ndarray],
-) -> None:
-    """y_true, subject and window of every test window, and y_pred under every condition."""
-    test = training.split.test
-    path = cache_dir() / "predictions" / f"{sha256(run.identity.model_dump(mode='json'))}.npz"
-    arrays = {f"y_pred/{name}": values for name, values in predictions.items()}
-    with writing(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(
-            file,
-            y_true=dataset.labels[test],
-            subject=dataset.subjects[test],
-            window=test,
-            **arrays,  # type: ignore[arg-type]
-        )
 
 
 def _peak_memory(device: str) -> int:

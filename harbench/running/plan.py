@@ -14,6 +14,7 @@ from harbench import registry
 from harbench.data import splits, store
 from harbench.dataset import HARDataset
 from harbench.errors import HarbenchError
+from harbench.evaluation import EVALUATOR
 from harbench.evaluation.predict import Precision
 from harbench.method import Augment, Budget, budget
 from harbench.options import build
@@ -22,6 +23,9 @@ from harbench.running.configure import Configured, check_method, configure
 from harbench.running.records import Identity
 from harbench.running.tuned import find_tuned
 from harbench.training.identity import Training, method_code
+
+# A seed of more digits is a slip, and would not fit into a record.
+DIGITS = 9
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ def make_plan(
     ready = [(name, store.load(name)) for name in dict.fromkeys(datasets)]
     runs = []
     for source, dataset in ready:
-        for protocol in rules:
+        for protocol in (each.fitting(*dataset.shape[1:]) for each in rules):
             chosen = chosen_seeds(protocol, dataset, seeds)
             for seed in chosen:
                 check_split(dataset, protocol, seed)
@@ -93,7 +97,7 @@ def make_plan(
                 for seed, search in zip(chosen, searched, strict=True):
                     found = configure(name, dataset, given, search.get(name))
                     if seed == chosen[0] or search:
-                        check_method(found.method, dataset)
+                        check_method(found.method, dataset, spent)
                     label = found.label
                     if precision != "fp32":
                         label = f"{label}+precision={precision}"
@@ -159,12 +163,20 @@ def protocol_split(dataset: HARDataset, protocol: Protocol, seed: int) -> splits
 
 def check_split(dataset: HARDataset, protocol: Protocol, seed: int) -> None:
     """Find out before training whether the split and the corruption are possible."""
-    from harbench.data.missing import corrupt, counted
+    from harbench.data.missing import corrupt, counted, present_channels
 
     split = protocol_split(dataset, protocol, seed)
+    present = present_channels(dataset, split.test)
     for condition in protocol.conditions:
         counted(condition, dataset, split.test, seed)
-        corrupt(condition, len(split.test), dataset.shape, dataset.fingerprint, seed)
+        corrupt(
+            condition,
+            len(split.test),
+            dataset.shape,
+            dataset.fingerprint,
+            seed,
+            present=present,
+        )
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -174,10 +186,33 @@ def parse_seeds(text: str) -> list[int]:
         first, _, last = part.partition("-")
         if not first.strip().isdigit() or (last and not last.strip().isdigit()):
             raise HarbenchError(f"Cannot read seeds {text!r}: write 0-4, 0,2,5-7 or 3.")
+        if max(len(first.strip()), len(last.strip())) > DIGITS:
+            raise HarbenchError(f"Seeds {text!r} are too large: at most {DIGITS} digits.")
         seeds += range(int(first), int(last or first) + 1)
     if not seeds:
         raise HarbenchError(f"Seeds {text!r} name no seed: write the smaller number first.")
     return list(dict.fromkeys(seeds))
+
+
+def left_out(runs: Iterable[Run], protocols: Iterable[str]) -> list[str]:
+    """In words, what the datasets of a plan cannot have of its protocols; nothing as a rule."""
+    given = {rules.name: rules for rules in map(registry.protocol, protocols)}
+    found = {}
+    for run in runs:
+        whole, protocol = given[run.protocol.name], run.protocol
+        scales = [scale for scale in whole.scales if scale not in protocol.scales]
+        if scales:
+            found[run.dataset, protocol.name] = (
+                f"{run.dataset} has one sensor or channel only: {protocol.name} goes without "
+                f"losses of a whole {' or '.join(scales)}."
+            )
+        if protocol.split == "subject":
+            folds = len(splits.subject_folds(store.load(run.source), protocol.folds))
+            if folds < protocol.folds:
+                found[run.dataset, "folds"] = (
+                    f"{run.dataset} has {folds} subjects: {folds} folds, not {protocol.folds}."
+                )
+    return list(found.values())
 
 
 def chosen_seeds(
@@ -214,6 +249,7 @@ def _identity(
         fingerprint=dataset.fingerprint,
         protocol=protocol.name,
         rules=rules,
+        evaluator=EVALUATOR,
         budget=spent.name,
         precision=precision,
         augment=configured.augment,

@@ -2,77 +2,153 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from harbench.evaluation.metrics import from_confusion
+from harbench.protocol import Condition, Protocol, Scale
+
+SCHEMA: Literal[2] = 2
+# What a protocol fixes and every record must state; a protocol's words are not among it.
+REQUIRED_RULES = ("split", "label_fraction", "scales", "rates", "train_missing")
+EXACT = 1e-9
+
+Count = Annotated[int, Field(ge=0, le=2**53)]
+Positive = Annotated[int, Field(ge=1, le=2**53)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+# Below the cache, and never upwards from there.
+PredictionsPath = Annotated[str, Field(pattern=r"^predictions/(?:[^/.][^/]*/)*[^/.][^/]*\.npz$")]
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", serialize_by_alias=True)
+    model_config = ConfigDict(extra="forbid", serialize_by_alias=True, strict=True)
 
 
 class Identity(_Part):
     """What a result is a result of; two records with the same identity say the same.
 
-    augment: "corruption" where training windows lost parts at random. tuned: trials of the search
-    that chose the configuration, 0 where nobody searched.
+    evaluator: `harbench.evaluation.EVALUATOR`. augment: "corruption" where training windows lost
+    parts at random. tuned: trials of the search that chose the configuration, 0 where nobody
+    searched.
     """
 
     method: str
     config: dict[str, Any]
-    code: str
+    code: Digest
     dataset: str
-    fingerprint: str
+    fingerprint: Digest
     protocol: str
     rules: dict[str, Any]
+    evaluator: Positive
     budget: str
     precision: str
-    augment: str = "none"
-    tuned: int = 0
-    seed: int
+    augment: str
+    tuned: Count
+    seed: Count
+
+    @model_validator(mode="after")
+    def _rules_are_possible(self) -> Self:
+        self.test_conditions()
+        return self
+
+    def test_conditions(self) -> list[Condition]:
+        """The test conditions that the rules name."""
+        lacking = [key for key in REQUIRED_RULES if key not in self.rules]
+        if lacking:
+            raise ValueError(f"the rules lack {', '.join(lacking)}")
+        rules = dict(self.rules)
+        # Stated beside the protocol's own keys where the split is by subject.
+        folds = rules.pop("folds", 1)
+        if type(folds) is not int or folds < 1:
+            raise ValueError(f"rules.folds: {folds!r} is no number of folds")
+        try:
+            return Protocol(name=self.protocol, description="", **rules).conditions
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, ("rules", *first["loc"])))
+            raise ValueError(f"{where}: {first['msg']}") from None
 
 
 class ConditionScores(_Part):
-    """The scores of one test condition, shares from 0 to 1."""
+    """The scores of one test condition: what `harbench.evaluation.metrics` says of it.
 
-    scale: str
-    rate: float
-    accuracy: float
-    f1_macro: float
-    f1_weighted: float
-    balanced_accuracy: float
-    confusion: list[list[int]]
-    n: int
+    All of them but nll and ece follow from the confusion matrix, which is checked.
+    """
+
+    scale: Scale
+    rate: Annotated[float, Field(ge=0, lt=1)]
+    accuracy: Share
+    f1_macro: Share
+    f1_weighted: Share
+    balanced_accuracy: Share
+    f1_per_class: list[Share | None]
+    nll: Amount
+    ece: Share
+    confusion: list[list[Count]]
+    n: Positive
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        Condition(scale=self.scale, rate=self.rate)
+        classes = len(self.confusion)
+        if classes < 2 or any(len(row) != classes for row in self.confusion):
+            raise ValueError("the confusion matrix is not square with two classes or more")
+        total = sum(map(sum, self.confusion))
+        if total != self.n:
+            raise ValueError(f"the confusion matrix counts {total} windows, n says {self.n}")
+        for key, wanted in from_confusion(self.confusion).items():
+            if not _agree(getattr(self, key), wanted):
+                raise ValueError(f"{key} does not follow from the confusion matrix")
+        return self
 
 
 class SplitFacts(_Part):
-    """Sizes of the parts in windows; leakage: share of test windows sharing training samples."""
+    """Sizes of the parts in windows, and how many people the test part has.
 
-    train: int
-    validation: int
-    test: int
-    labelled: int
-    leakage: float
-    digest: str
+    leakage: share of test windows that share samples with a training window; touching: of those
+    that share samples with one or adjoin it.
+    """
+
+    train: Positive
+    validation: Positive
+    test: Positive
+    labelled: Positive
+    test_subjects: Positive
+    leakage: Share
+    touching: Share
+    digest: Digest
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.labelled > self.train:
+            raise ValueError(f"{self.labelled} of {self.train} training windows are labelled")
+        if self.test_subjects > self.test:
+            raise ValueError(f"{self.test_subjects} people gave {self.test} test windows")
+        if self.leakage > self.touching:
+            raise ValueError("leakage is above touching, of which it is a part")
+        return self
 
 
 class StageCostRecord(_Part):
     """The cost of one stage; cached: it was trained in an earlier run, which took `seconds`."""
 
     name: str
-    epochs: int
-    best_epoch: int
-    seconds: float
+    epochs: Count
+    best_epoch: Count
+    seconds: Amount
     cached: bool
 
 
 class Cost(_Part):
     """peak_memory: bytes (of the process, or of the GPU). windows_per_second: at evaluation."""
 
-    parameters: int
+    parameters: Count
     stages: list[StageCostRecord]
-    peak_memory: int
-    windows_per_second: float
+    peak_memory: Count
+    windows_per_second: Amount
     device: str
 
 
@@ -91,16 +167,39 @@ class Provenance(_Part):
 
 
 class Record(_Part):
-    """One (method and configuration, dataset, protocol, budget, seed)."""
+    """One (method and configuration, dataset, protocol, budget, seed).
 
-    schema_version: Literal[1] = Field(default=1, alias="schema")
-    status: Literal["ok"] = "ok"
+    predictions: where its class scores lie, from $HARBENCH_CACHE (see `running.predictions`).
+    """
+
+    schema_version: Literal[2] = Field(alias="schema")
+    status: Literal["ok"]
     identity: Identity
     variant: str
-    conditions: list[ConditionScores]
+    conditions: Annotated[list[ConditionScores], Field(min_length=1)]
     split: SplitFacts
+    predictions: PredictionsPath
     cost: Cost
     provenance: Provenance
+
+    @model_validator(mode="after")
+    def _fits_its_rules(self) -> Self:
+        wanted = self.identity.test_conditions()
+        found = [Condition(scale=row.scale, rate=row.rate) for row in self.conditions]
+        if len(set(found)) < len(found):
+            raise ValueError("a test condition is there twice")
+        foreign = [str(each) for each in found if each not in wanted]
+        if foreign:
+            raise ValueError(f"the rules have no test condition {foreign[0]}")
+        if Condition() not in found:
+            raise ValueError("the condition clean is missing")
+        if len({len(row.confusion) for row in self.conditions}) > 1:
+            raise ValueError("the confusion matrices are of different sizes")
+        for condition, row in zip(found, self.conditions, strict=True):
+            whole = condition.corrupts or condition.scale == "clean"
+            if row.n > self.split.test or (whole and row.n < self.split.test):
+                raise ValueError(f"{condition}: {row.n} of {self.split.test} test windows scored")
+        return self
 
 
 class Failure(_Part):
@@ -109,11 +208,20 @@ class Failure(_Part):
     mendable: whether the user can mend the cause (no space, say) rather than we.
     """
 
-    schema_version: Literal[1] = Field(default=1, alias="schema")
-    status: Literal["failed"] = "failed"
+    schema_version: Literal[2] = Field(alias="schema")
+    status: Literal["failed"]
     identity: Identity
     variant: str
     mendable: bool
     error: str
     traceback: str
     provenance: Provenance
+
+
+def _agree(found: Any, wanted: Any) -> bool:
+    """Whether scores, or lists of scores with None for absent ones, are equal up to rounding."""
+    if isinstance(wanted, list):
+        return len(found) == len(wanted) and all(map(_agree, found, wanted))
+    if found is None or wanted is None:
+        return found is wanted
+    return bool(abs(found - wanted) <= EXACT)

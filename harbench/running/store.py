@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from pydantic import ValidationError
 
 from harbench.data.paths import cannot_write, write_json
 from harbench.errors import HarbenchError
+from harbench.running.reading import Found, read_folder, read_record
 from harbench.running.records import Failure, Identity, Record
 
 if TYPE_CHECKING:
@@ -53,10 +53,16 @@ class ResultStore:
         if not path.is_file():
             return None
         try:
-            record = Record.model_validate_json(path.read_bytes())
-        except ValidationError:
+            record = read_record(path)
+        except HarbenchError:
             return None
         return record if _same(record.identity, run.identity) else None
+
+    def require_free(self, run: Run) -> None:
+        """Raise HarbenchError before a training whose record something else is in the way of."""
+        path = self.path(run)
+        if path.exists() and not path.is_file():
+            raise HarbenchError(f"{path} is not a file: a record cannot take its place. Remove it.")
 
     def write(self, run: Run, result: Record | Failure) -> None:
         """Store a record; a failure goes beside it and never replaces one."""
@@ -68,19 +74,11 @@ class ResultStore:
         else:
             write_json(failed, result.model_dump(mode="json"))
 
-    def records(self) -> Iterator[tuple[Path, Record]]:
-        """Every record below the folder, in the order of their paths."""
+    def read(self) -> Found:
+        """Every record below the folder, and what lies there as one but is none."""
         if not self.root.is_dir():
             raise HarbenchError(f"There is no results folder {self.root}. Run something first.")
-        for path in sorted(self.root.rglob("seed-*.json")):
-            if path.name.endswith(".failed.json"):
-                continue
-            try:
-                yield path, Record.model_validate_json(path.read_bytes())
-            except ValidationError as error:
-                first = error.errors()[0]
-                where = ".".join(map(str, first["loc"]))
-                raise HarbenchError(f"{path}: {where}: {first['msg']}. Delete it.") from None
+        return read_folder(self.root)
 
     def failures(self) -> list[Path]:
         """Every failure below the folder."""
@@ -89,7 +87,7 @@ class ResultStore:
 
 def _same(found: Identity, wanted: Identity) -> bool:
     # Through JSON, because tuples come back from disk as lists.
-    return found == Identity.model_validate_json(wanted.model_dump_json())
+    return found.model_dump(mode="json") == wanted.model_dump(mode="json")
 
 
 def label_of(path: Path) -> str:
@@ -100,9 +98,10 @@ def label_of(path: Path) -> str:
 def frame(records: Iterable[tuple[Path, Record]], confusion: bool = False) -> pd.DataFrame:
     """One row per record and condition: who, under what, its scores, sizes and cost.
 
-    confusion: with a column of matrices, confusion[i][j] counts true i, predicted j.
+    confusion: with columns of matrices (confusion[i][j] counts true i, predicted j) and of lists
+    of F1 per class. rules and config are JSON with sorted keys; split is its digest.
     """
-    left_out = set() if confusion else {"confusion"}
+    left_out = set() if confusion else {"confusion", "f1_per_class"}
     rows: list[dict[str, Any]] = []
     for path, record in records:
         identity, split, cost = record.identity, record.split, record.cost
@@ -124,8 +123,15 @@ def frame(records: Iterable[tuple[Path, Record]], confusion: bool = False) -> pd
             "n_labelled": split.labelled,
             "label_fraction": identity.rules["label_fraction"],
             "n_validation": split.validation,
+            "test_subjects": split.test_subjects,
             "leakage": split.leakage,
+            "touching": split.touching,
             "split": split.digest,
+            "split_kind": identity.rules["split"],
+            "fingerprint": identity.fingerprint,
+            "rules": json.dumps(identity.rules, sort_keys=True),
+            "evaluator": identity.evaluator,
+            "code": identity.code,
             "config": json.dumps(identity.config, sort_keys=True),
             "parameters": cost.parameters,
             "train_seconds": sum(stage.seconds for stage in cost.stages),

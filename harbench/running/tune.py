@@ -238,20 +238,21 @@ def _try(
         with one_thread():
             fitted = fit(training, cache, report)
             score: float | None = validation_f1(training, fitted)
-        stages, error = [_curve(cost) for cost in fitted.stages], ""
+        stages, error = [curve_of(cost) for cost in fitted.stages], ""
     except (HarbenchError, TrainingError) as failed:
         score, error = None, str(failed)
     seconds = round(time.perf_counter() - begun, 1)
     return Trial(values=_json(values), f1_macro=score, seconds=seconds, error=error, stages=stages)
 
 
-def _curve(cost: StageCost) -> Curve:
+def curve_of(cost: StageCost) -> Curve:
     """What a stage's history says of validation windows."""
     scored = [i + 1 for i, line in enumerate(cost.history) if "validation_f1" in line]
     lines = [cost.history[i - 1] for i in scored]
     return Curve(
         stage=cost.name,
         epochs=cost.epochs,
+        steps=cost.steps,
         best_epoch=cost.best_epoch,
         seconds=round(cost.seconds, 1),
         scored=scored,

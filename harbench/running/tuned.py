@@ -30,10 +30,11 @@ class _Part(BaseModel):
 
 
 class Curve(_Part):
-    """One stage of a trial. scored: the epochs after which validation windows were scored."""
+    """One stage of a trial. steps: in each epoch. scored: epochs that were scored on validation."""
 
     stage: str
     epochs: int
+    steps: int
     best_epoch: int
     seconds: float
     scored: list[int]

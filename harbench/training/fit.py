@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from harbench.data.missing import Missing, corrupt
+from harbench.data.missing import Missing, corrupt, present_channels
 from harbench.data.source import Standardiser, WindowSource
 from harbench.dataset import HARDataset, IntArray
 from harbench.method import Batch, FitStage, InputShape, LabelledBatch, Stage
@@ -27,12 +27,14 @@ from harbench.training.loop import Labelled, Report, StageData, State, train
 class StageCost:
     """What a finished stage took. cached: its weights came from an earlier training.
 
-    epochs: how many ran. history: mean losses of each epoch, with "validation_f1" and
-    "validation_loss" where validation windows were scored; empty for a stage without gradients.
+    epochs: how many ran. steps: optimiser steps in each. history: mean losses of each epoch, with
+    "validation_f1" and "validation_loss" where validation windows were scored; empty for a stage
+    without gradients.
     """
 
     name: str
     epochs: int
+    steps: int
     best_epoch: int
     seconds: float
     cached: bool
@@ -89,7 +91,9 @@ def part_missing(training: Training, part: str, indices: IntArray) -> Missing | 
     if not condition.corrupts:
         return None
     data = training.dataset
-    return corrupt(condition, len(indices), data.shape, data.fingerprint, training.seed, part)
+    present = present_channels(data, indices)
+    seed, fingerprint = training.seed, data.fingerprint
+    return corrupt(condition, len(indices), data.shape, fingerprint, seed, part, present)
 
 
 def fit(
@@ -172,7 +176,9 @@ def _train_or_load(
                 cache.save(key, network, note)
     history = note["history"]
     epochs = len(history) if isinstance(stage, Stage) else stage.epochs
-    return StageCost(stage.name, epochs, note["best_epoch"], note["seconds"], cached, history)
+    steps = stage_length(stage, len(data.source), training.budget).steps
+    best, seconds = note["best_epoch"], note["seconds"]
+    return StageCost(stage.name, epochs, steps, best, seconds, cached, history)
 
 
 def validation_part(training: Training, standardiser: Standardiser) -> Labelled:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from harbench.method import Budget, FitStage, Stage
+from harbench.method import Budget, FitStage, Patience, Stage
 
 # Scoring the validation windows costs more than a few steps of training.
 STEPS_BETWEEN_SCORES = 25
@@ -59,11 +59,21 @@ def stage_length(stage: Stage | FitStage, windows: int, budget: Budget) -> Lengt
     if isinstance(stage, FitStage):
         return Length(1, 1)
     steps = steps_per_epoch(windows, stage.batch_size)
-    scored = math.ceil(STEPS_BETWEEN_SCORES / steps)
+    scored = scoring_interval(steps)
     if not stage.labelled:
         return Length(stage.epochs, steps, scored)
     epochs = max(stage.epochs, math.ceil(budget.steps / steps))
     if budget.patience is None or stage.select != "validation":
         return Length(epochs, steps, scored)
-    waits = max(budget.patience.epochs, math.ceil(budget.patience.steps / steps))
-    return Length(epochs, steps, scored, scored * math.ceil(waits / scored))
+    return Length(epochs, steps, scored, epochs_waited(budget.patience, steps))
+
+
+def scoring_interval(steps: int) -> int:
+    """After how many epochs of so many steps the validation windows are scored."""
+    return math.ceil(STEPS_BETWEEN_SCORES / steps)
+
+
+def epochs_waited(patience: Patience, steps: int) -> int:
+    """A patience in epochs of so many steps, a multiple of the scoring interval."""
+    waits, scored = max(patience.epochs, math.ceil(patience.steps / steps)), scoring_interval(steps)
+    return scored * math.ceil(waits / scored)

@@ -36,7 +36,7 @@ def test_the_first_command_of_the_readme(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "spar · missing-10 · budget quick" in done.stdout
-    table = frame(ResultStore(tmp_path / "results").records())
+    table = frame(ResultStore(tmp_path / "results").read().records)
     assert sorted(table["seed"].unique()) == [0, 1, 2, 3, 4]
     means = table.groupby("scale")["accuracy"].mean()
     assert means["clean"] > 0.85 and means["mixed"] > 0.75

@@ -97,6 +97,9 @@ def test_results_list_filter_and_export(run: Cli, cli: Cli, tmp_path: Path) -> N
     assert both.code == 0 and "missing-5" in both.out and "clean" in both.out
     one = cli("results", "--protocol", "clean")
     assert "missing-5" not in one.out
+    name, *options = DATASET.split("+")
+    other = "+".join([name, *reversed(options), "max_gap=0.2"])
+    assert cli("results", "--dataset", other).out == both.out
     typo = cli("results", "--protocol", "missing-6")
     assert typo.code == 2 and "Did you mean 'missing-5'" in typo.err
     target = tmp_path / "all.csv"

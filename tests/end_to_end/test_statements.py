@@ -23,7 +23,9 @@ def ran(cli: Cli) -> Cli:
 
 
 def test_from_records_to_statements(ran: Cli, tmp_path: Path) -> None:
-    shown = ran("table", "--protocol", "missing-10", "--control", "cnn")
+    shown = ran(
+        *("table", "--protocol", "missing-10", "--control", "cnn", "--rows", "random_forest")
+    )
     assert shown.code == 0 and "Holm" not in shown.out.split("\n")[0] and "cnn" in shown.out
     assert "random_forest" in shown.out and "Nadeau-Bengio" in " ".join(shown.out.split())
     sensor = ran("table", "--protocol", "missing-10", "--scale", "sensor", "--format", "csv")

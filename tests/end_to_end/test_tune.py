@@ -127,7 +127,7 @@ def test_a_grid_scores_what_it_lists_and_serves_no_run(cli: Cli, tmp_path: Path)
     assert given == [{"width": 8, "layers": 1}, {"width": 16, "layers": 1}]
     curve = trials[1]["stages"][0]
     assert curve["scored"] == [1] and curve["validation_f1"] == [round(trials[1]["f1_macro"], 4)]
-    assert "has not been tuned" in cli("run", "--tuned", *shared).err
+    assert "has not been tuned" in cli("run", "--protocol", "clean", "--tuned", *shared).err
     twice = cli("tune", "--grid", "width=8", "--grid", "width=16", *shared)
     assert twice.code == 2 and "names 'width' twice" in twice.err
     wrong = cli("tune", "--grid", "widht=8", *shared)

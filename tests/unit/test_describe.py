@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from rich.console import Console
 
@@ -42,3 +44,14 @@ def test_nothing_is_said_of_gaps_where_there_are_none() -> None:
     console = Console(width=120, record=True)
     console.print(describe(made_up((40, 2, 3))))
     assert "channel with gaps" not in console.export_text()
+
+
+def test_it_fits_80_columns_and_keeps_what_looks_like_markup() -> None:
+    data = made_up((40, 2, 3))
+    subjects = np.array([f"subject-{row % 18:02d}" for row in range(len(data))])
+    info = replace(data.info, title="[red]lab[/]", classes=("[/b]", *data.info.classes[1:]))
+    console = Console(width=80, record=True)
+    console.print(describe(replace(data, subjects=subjects, info=info), ["[bold]a note"]))
+    text = console.export_text()
+    assert max(map(len, text.splitlines())) <= 80
+    assert all(word in text for word in ("[red]lab[/]", "[/b]", "[bold]a note", "subject-17"))

@@ -12,11 +12,13 @@ from unit.frames import CLEAN, MIXED, records
 
 from harbench.analysis.figures import bars, curves
 from harbench.analysis.figures.dataset import Example, show
+from harbench.analysis.figures.learning import Line, learning
 from harbench.analysis.figures.reconstruction import reconstruction
 from harbench.analysis.figures.style import encoded
 from harbench.analysis.pairs import Condition
 from harbench.analysis.published import beside, published
-from harbench.analysis.report import page, pdf, sections
+from harbench.analysis.report import Statement, page, pdf, sections
+from harbench.analysis.table import Rules
 from harbench.errors import HarbenchError
 
 RATES = tuple(Condition(f"missing-{r}", "mixed", r / 100) for r in (5, 10, 15))
@@ -29,10 +31,10 @@ SCORES = {
 
 def grid() -> pd.DataFrame:
     frame = records(SCORES, datasets=("x", "y"), conditions=(CLEAN, *RATES))
-    frame["accuracy"] -= frame["rate"] / 4 + 0.001 * (frame["method"] == "cnn") * frame["seed"]
+    frame["f1_macro"] -= frame["rate"] / 4 + 0.001 * (frame["method"] == "cnn") * frame["seed"]
     made = {"parameters": 1000, "train_seconds": 12.0, "windows_per_second": 9e3, "device": "cpu"}
     made |= {"peak_memory": 2**30, "commit": "abc", "dirty": False, "harbench": "0", "packages": ""}
-    frame = frame.assign(**made, platform="here", label_fraction=0.15)
+    frame = frame.assign(**made, platform="here")
     frame["path"] = [f"{m}/{d}/{p}/{s}" for m, d, p, s in
                      frame[["method", "dataset", "protocol", "seed"]].to_numpy()]  # fmt: skip
     return frame
@@ -45,7 +47,8 @@ def sweep(*variants: str) -> pd.DataFrame:
 
 def labelled() -> pd.DataFrame:
     frame = grid()
-    return pd.concat([frame, frame.assign(label_fraction=1.0, protocol="full-labels")])
+    full = records(SCORES, conditions=(Condition("full-labels", "clean", 0.0),))
+    return pd.concat([frame, full])
 
 
 DRAWN: dict[str, Callable[[], Figure]] = {
@@ -117,6 +120,22 @@ def test_a_dataset_as_a_picture() -> None:
     assert [axes.get_title() for axes in windows] == [f"c{i}" for i in range(6)]
 
 
+def test_kinds_of_channels_are_bands_and_sensors_in_one_place_one_label() -> None:
+    channels = ("acc_x", "acc_y", "gyr_x", "gyr_y", "mag_x")
+    values = np.random.default_rng(0).normal(size=(50, 5))
+    places = {"acc": (0.3, 0.0, 0.1), "gyr": (0.31, 0.0, 0.1), "hip": (0.1, 0.0, 0.0)}
+    examples = [Example(r"$\macro$", values), Example("walk", values)]
+    figure = show(r"$\nothing$", places, examples, 25.0, "hip", channels)
+    assert encoded(figure, ".png")
+    body, first, _ = figure.axes
+    assert {text.get_text() for text in body.texts} == {"acc, gyr", "hip"}
+    assert [label.get_text() for label in first.get_yticklabels()] == ["acc", "gyr", "mag"]
+    middles = [float(np.mean(line.get_ydata())) for line in first.lines]
+    assert np.allclose(middles, [0, 0, -6, -6, -12], atol=0.5)
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["x", "y"]
+
+
 @pytest.mark.parametrize(
     ("draw", "message"),
     [
@@ -141,11 +160,11 @@ def test_a_report_holds_everything_in_one_page() -> None:
         **{key: grid()[key].iloc[0] for key in ("parameters", "train_seconds", "device", "commit",
            "windows_per_second", "peak_memory", "dirty", "harbench", "packages", "platform")},
         path="ablation")], ignore_index=True)  # fmt: skip
-    headlines = {c.protocol: c for c in (CLEAN, *RATES)}
-    headlines["ablation"] = Condition("ablation", "clean", 0.0)
-    parts = list(sections(frame, headlines, "robusthar"))
+    statements = {c.protocol: Statement(c, Rules()) for c in (CLEAN, *RATES)}
+    statements["ablation"] = Statement(Condition("ablation", "clean", 0.0), Rules())
+    parts = list(sections(frame, statements, "robusthar"))
     text = page("everything", parts)
-    for words in ("Budget quick: accuracy", "Budget paper: ablation", "w/o MSTM", "Provenance"):
+    for words in ("missing-15: macro F1", "Budget paper: ablation", "w/o MSTM", "Provenance"):
         assert words in text
     assert text.count("data:image/png;base64,") == 4 and "http" not in text
     assert pdf("everything", parts).startswith(b"%PDF")
@@ -171,3 +190,38 @@ def test_ours_beside_the_paper_s() -> None:
     absent = table.set_index(keys).loc[("realworld", "timesnet", "f1")]
     assert absent["published"] == 91.77 and np.isnan(absent["ours"])
     assert len(beside("table2", pd.DataFrame())) == 54
+
+
+def test_the_folder_s_other_protocols_raise_no_curve() -> None:
+    frame = pd.concat([grid(), records(SCORES, conditions=(Condition("full-labels", "clean", 0),))])
+    for draw in (curves.missing, bars.cost, bars.critical_difference):
+        with pytest.raises(HarbenchError, match="never pooled"):
+            draw(frame)
+
+
+def test_ranks_of_blocks_that_share_a_dataset_have_no_p() -> None:
+    (axes,) = bars.critical_difference(grid()).axes
+    assert axes.get_title() == (
+        "10 blocks (dataset, seed), blocks share datasets: descriptive, no test"
+    )
+    # Three seeds under five conditions are three blocks, not fifteen.
+    few = records({name: scores[:3] for name, scores in SCORES.items()}, conditions=(CLEAN, *RATES))
+    with pytest.raises(HarbenchError, match="got 3 and 3"):
+        bars.critical_difference(few)
+    apart = records({name: scores[:1] for name, scores in SCORES.items()}, list("abcdefghij"))
+    (axes,) = bars.critical_difference(apart).axes
+    assert "Friedman p" in axes.get_title() and "CD = " in axes.get_title()
+
+
+def test_learning_curves_say_what_patience_loses() -> None:
+    lines = [
+        Line("cnn", [100, 200, 300], [0.5, 0.7, 0.8], 1, 250),
+        Line("cnn", [100, 200, 300], [0.6, 0.9, 0.8], 1, 250),
+        Line("msgnet", [50], [0.4], 0, 50),
+    ]
+    figure = learning(lines)
+    assert [axes.get_title() for axes in figure.axes] == ["cnn (10.0, 0.0)", "msgnet (0.0)"]
+    dots = [line.get_xydata() for line in figure.axes[0].lines if line.get_marker() == "o"]
+    assert np.allclose(np.concatenate(dots), [[200, 70], [200, 90]])
+    with pytest.raises(HarbenchError, match="no learning curve"):
+        learning([])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -145,3 +146,155 @@ def test_a_folder_needs_a_name() -> None:
         store.load("folder")
     with pytest.raises(HarbenchError, match="at="):
         store.load("folder+at=../etc")
+
+
+def _new_recording(lab: Path) -> None:
+    table().to_csv(lab / "ben" / "tuesday.csv", index=False)
+
+
+def _swap_classes(lab: Path) -> None:
+    text = (lab / "dataset.toml").read_text()
+    (lab / "dataset.toml").write_text(text.replace('"walk", "sit"', '"sit", "walk"'))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (_new_recording, "ben/tuesday.csv is new in "),
+        (lambda lab: (lab / "ben" / "monday.csv").unlink(), "ben/monday.csv is gone in "),
+        (_swap_classes, "dataset.toml has changed in "),
+    ],
+)
+def test_changed_raw_data_is_noticed(
+    change: Callable[[Path], object], reason: str, lab: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = store.load(SPEC)
+    assert store.load(SPEC).fingerprint == before.fingerprint
+    assert capsys.readouterr().err == ""
+    change(lab)
+    after = store.load(SPEC)
+    assert f"{SPEC} is prepared anew: {reason}" in capsys.readouterr().err
+    assert not np.array_equal(after.labels, before.labels)
+
+
+def test_the_source_given_is_remembered_for_every_option_set(
+    lab: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("HARBENCH_DATA")
+    first = store.prepare(SPEC, lab)
+    assert len(store.load(SPEC + "+window=64")) > len(first)
+    lab.rename(lab.with_name("moved"))
+    assert store.load(SPEC).fingerprint == first.fingerprint
+    assert store.prepare(SPEC, lab.with_name("moved")).fingerprint == first.fingerprint
+    assert capsys.readouterr().err == ""
+
+
+def test_devices_with_clocks_of_their_own(lab: Path) -> None:
+    """Each device samples the same signal at its own times; on the grid they agree."""
+    for subject in ("anna", "ben", "cleo"):
+        (lab / subject / "monday.csv").unlink()
+        for sensor, rate, begin in (("wrist", 50.4, 0.13), ("hip", 47.0, 0.0)):
+            time = begin + np.arange(int(12 * rate)) / rate
+            for channel, sign in (("x", 1), ("y", -1)):
+                own = time + (0.004 if channel == "y" else 0.0)
+                columns = {"time": own, channel: sign * own}
+                pd.DataFrame(columns).to_csv(
+                    lab / subject / f"monday.{sensor}.{channel}.csv", index=False
+                )
+        spans = {"begin": [0, 6], "end": [6, 99], "label": ["walk", "sit"]}
+        pd.DataFrame(spans).to_csv(lab / subject / "monday.labels.csv", index=False)
+    data = store.load(SPEC + "+window=50+step=50")
+    assert set(data.recordings) == {0, 1, 2} and not np.isnan(data.windows).any()
+    times = 0.134 + (data.starts[:, None] + np.arange(50)) / 50
+    for sensor in (0, 1):
+        assert np.abs(data.windows[:, :, sensor, 0] - times).max() < 1e-4
+        assert np.abs(data.windows[:, :, sensor, 1] + times).max() < 1e-4
+    assert data.labels[:11].tolist() == [0] * 6 + [1] * 5
+
+
+def _devices(lab: Path, **columns: object) -> None:
+    (lab / "ben" / "monday.csv").unlink()
+    whole = table()
+    wrist = whole.rename(columns={"wrist.x": "x", "wrist.y": "y"})[["time", "x", "y", "label"]]
+    wrist.to_csv(lab / "ben" / "monday.wrist.csv", index=False)
+    hip = whole.rename(columns={"hip.x": "x", "hip.y": "y"})[["time", "x", "y"]].assign(**columns)
+    hip.to_csv(lab / "ben" / "monday.hip.csv", index=False)
+
+
+def test_a_device_per_file_says_the_same_as_one_table(lab: Path) -> None:
+    before = store.load(SPEC)
+    _devices(lab)
+    assert np.array_equal(store.load(SPEC).windows, before.windows)
+    assert np.array_equal(store.load(SPEC).labels, before.labels)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"time": 1e9 + np.arange(600) / 50}, "share no interval of time"),
+        ({"label": "walk"}, "only one of its files may have"),
+        ({"z": 1.0}, "Unknown column 'z'"),
+    ],
+)
+def test_devices_that_do_not_fit_are_refused(
+    columns: dict[str, object], message: str, lab: Path
+) -> None:
+    _devices(lab, **columns)
+    with pytest.raises(HarbenchError, match=message):
+        store.load(SPEC)
+
+
+def test_outer_joined_devices_are_warned_of(lab: Path) -> None:
+    whole = table()
+    hip = whole.iloc[::20][["time", "hip.x", "hip.y"]].assign(time=lambda t: t["time"] + 0.003)
+    joined = whole.drop(columns=["hip.x", "hip.y"]).merge(hip, on="time", how="outer")
+    for subject in ("anna", "ben", "cleo"):
+        joined.to_csv(lab / subject / "monday.csv", index=False)
+    store.load(SPEC)
+    (note,) = store.notes(SPEC)
+    assert note.startswith("Sensor hip lacks 95.") and "<recording>.<sensor>.csv" in note
+
+
+@pytest.mark.parametrize("rate", ["inf", "1e300", "1e9", "1e7", "nan", "-1.0"])
+def test_absurd_rates_are_refused(rate: str, lab: Path) -> None:
+    (lab / "dataset.toml").write_text(FACTS.replace("50.0", rate))
+    with pytest.raises(HarbenchError, match=r"dataset.toml: rate: Input should be"):
+        store.load(SPEC)
+
+
+@pytest.mark.parametrize("place", ["nan", "inf", "30.0"])
+def test_absurd_positions_are_refused(place: str, lab: Path) -> None:
+    (lab / "dataset.toml").write_text(FACTS.replace("0.3,", f"{place},"))
+    with pytest.raises(HarbenchError, match=r"dataset.toml: sensors.0.position.0: Input should"):
+        store.load(SPEC)
+
+
+def test_a_small_zip_with_a_huge_table_is_refused(tmp_path: Path) -> None:
+    bomb = tmp_path / "lab.zip"
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("lab/dataset.toml", FACTS)
+        archive.writestr("lab/anna/monday.csv", "time,label\n" + "0,walk\n" * 10_000_000)
+    assert bomb.stat().st_size < 1e6
+    with pytest.raises(HarbenchError, match=r"monday.csv would swell 200 times"):
+        store.prepare(SPEC, bomb)
+
+
+def test_a_suggestion_repeats_the_user_s_own_spec(lab: Path) -> None:
+    with pytest.raises(HarbenchError, match=r"window: folder\+at=lab\+step=50\+window=1000\."):
+        store.load(SPEC + "+window=2000+step=50")
+
+
+def test_the_folder_that_is_not_there_is_named(lab: Path) -> None:
+    with pytest.raises(HarbenchError, match=rf"neither {lab.parent}/nope nor .*folder\+at=nope"):
+        store.load("folder+at=nope")
+
+
+def test_words_for_nothing_are_missing_and_true_is_no_number(lab: Path) -> None:
+    texts = table().astype({"hip.x": object, "hip.y": object})
+    texts.loc[3, "hip.x"], texts.loc[4, "hip.x"] = "NaN", "nan"
+    texts.to_csv(lab / "anna" / "monday.csv", index=False)
+    window = store.load(SPEC).windows[0]
+    assert np.isnan(window[3:5, 1, 0]).all() and np.isnan(window).sum() == 2
+    texts.assign(**{"hip.y": True}).to_csv(lab / "anna" / "monday.csv", index=False)
+    with pytest.raises(HarbenchError, match=r"line 2: hip.y is 'True', not a number"):
+        store.load(SPEC)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 from unit.toy import Killed, Toy, ToyConfig, killer, same, training, weights
 
 from harbench.method import BUDGETS, Budget, Patience, Stage
+from harbench.running.curves import patient
+from harbench.running.tune import curve_of
 from harbench.training.cache import StageCache
 from harbench.training.fit import Progress, fit, stage_lengths
 from harbench.training.identity import Training
@@ -22,6 +25,12 @@ from harbench.training.length import Length, stage_length, steps_per_epoch
 def stopping(epochs: int = 60) -> Training:
     """A training whose fine-tuning ends early: its validation scores soon stop improving."""
     return training(ToyConfig(lr=0.3), (1, epochs), patience=Patience(4, 0))
+
+
+def to_the_end() -> Training:
+    """The same training without patience."""
+    plan = stopping()
+    return dataclasses.replace(plan, budget=dataclasses.replace(plan.budget, patience=None))
 
 
 def test_patience_ends_a_stage_and_keeps_the_best_epoch() -> None:
@@ -38,6 +47,11 @@ def test_patience_ends_a_stage_and_keeps_the_best_epoch() -> None:
     assert cost.epochs == len(cost.history) == improved + length.patience < 60
     assert news[-1].epoch == news[-1].epochs == cost.epochs, "the last news says that it has ended"
     assert news[-1].seconds_left == 0
+
+
+def test_a_long_curve_tells_where_patience_would_have_ended_it() -> None:
+    ended, whole = (fit(plan).stages[1] for plan in (stopping(), to_the_end()))
+    assert patient(curve_of(whole), Patience(4, 0)) == (ended.best_epoch, ended.epochs)
 
 
 def test_a_killed_training_that_ends_early_ends_with_the_same_bits(tmp_path: Path) -> None:

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from harbench.data.missing import Missing, corrupt
+from harbench.data.missing import Missing, corrupt, present_channels
+from harbench.data.store import from_arrays
+from harbench.dataset import DatasetInfo, Sensor
 from harbench.errors import HarbenchError
 from harbench.protocol import Condition
 
@@ -101,8 +103,57 @@ def test_a_part_of_the_windows_has_the_same_mask() -> None:
     assert (whole.observed(rows) == whole.observed(slice(None))[rows]).all()
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    scale=st.sampled_from(["channel", "sensor"]),
+    rate=st.sampled_from([0.1, 0.3, 0.5]),
+    seed=st.integers(0, 5),
+    gaps=st.integers(0, 2**15 - 1),
+)
+def test_a_window_keeps_what_it_alone_has(scale: str, rate: float, seed: int, gaps: int) -> None:
+    """With gaps of its own a window never loses the last sensor (channel) that has values."""
+    present = np.ones((30, 5, 3), dtype=bool)
+    present[:15] = np.array([gaps >> bit & 1 for bit in range(15)], dtype=bool).reshape(5, 3)
+    condition = Condition(scale=scale, rate=rate)  # type: ignore[arg-type]
+    lost = corrupt(condition, 30, (10, 5, 3), "f", seed, present=present).lost
+    cells, had = (lost, present) if scale == "channel" else (lost.all(axis=2), present.any(axis=2))
+    assert cells.sum() == round(rate * cells.size)
+    left = (had & ~cells).reshape(30, -1).any(axis=1)
+    assert (left == had.reshape(30, -1).any(axis=1)).all()
+
+
+def test_present_channels_are_those_with_any_value() -> None:
+    windows = np.zeros((5, 6, 2, 3), dtype=np.float32)
+    windows[2, :, 1, 0] = np.nan
+    windows[3, 1:, 0, 0] = np.nan
+    info = DatasetInfo("t", (Sensor("s", (0, 0, 0)),), ("x",), ("g",), ("a", "b"), 10.0, "", "")
+    found = present_channels(from_arrays(windows, np.arange(5) % 2, info), np.arange(5))
+    assert np.argwhere(~found).tolist() == [[2, 1, 0]]
+
+
+def test_one_sensor_loses_no_sensor_and_mixed_draws_from_the_rest() -> None:
+    lost = mask("mixed", 0.2, 40, (20, 1, 3))
+    segments = lost.all(axis=(2, 3)).any(axis=1)
+    assert segments.sum() == 20 and not lost[~segments].all(axis=(1, 2, 3)).any()
+    assert (mask("mixed", 0.2, 40, (20, 1, 1)).all(axis=(2, 3)).sum(axis=1) == 4).all()
+
+
 def test_an_impossible_rate_is_refused() -> None:
     with pytest.raises(HarbenchError, match="keeps one of its 1 sensors"):
         mask("sensor", 0.1, 50, (20, 1, 3))
     with pytest.raises(HarbenchError, match="would remove all 20 steps"):
         mask("segment", 0.99, 50, (20, 2, 3))
+
+
+def test_windows_with_gaps_are_found_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    from harbench.data import missing
+    from harbench.testing.windows import made_up
+
+    monkeypatch.setattr(missing, "CHUNK", 7)
+    data = made_up((40, 2, 3))
+    windows = np.array(data.windows)
+    windows[[0, 8, 20], 3, 1, 2] = np.nan
+    data = type(data)(**{**vars(data), "windows": windows})
+    test = np.array([20, 1, 2, 0, 3, 4, 5, 6, 8, 9])
+    found = missing.counted(Condition(scale="gaps"), data, test, 0)
+    assert found.tolist() == np.isin(test, [0, 8, 20]).tolist()

@@ -10,6 +10,7 @@ import pytest
 from harbench.methods.robusthar import RobustHAR
 from hypothesis import given
 from hypothesis import strategies as st
+from unit.frames import made_up_record
 
 from harbench import registry
 from harbench.analysis.summary import summarise
@@ -18,7 +19,7 @@ from harbench.errors import HarbenchError
 from harbench.running.configure import configure
 from harbench.running.estimate import total_seconds
 from harbench.running.plan import make_plan, parse_seeds, training_of
-from harbench.running.records import Failure, Identity, Record
+from harbench.running.records import SCHEMA, Failure, Record
 from harbench.running.store import ResultStore, frame
 from harbench.training.identity import stage_keys
 
@@ -86,66 +87,34 @@ def test_identity_ignores_the_protocol_s_words_and_seeds() -> None:
     assert set(run.identity.rules) == rules
 
 
-def record(run_seed: int, accuracy: float) -> Record:
+def record(run_seed: int, right: int) -> Record:
+    """A record of which `right` of 20 test windows are predicted as they are."""
     run = make_plan(["robusthar"], [DATASET], ["clean"], [run_seed], "smoke", "cpu")[0]
-    scores = {"accuracy": accuracy, "f1_macro": 0.5, "f1_weighted": 0.5, "balanced_accuracy": 0.5}
-    return Record.model_validate(
-        {
-            "identity": run.identity.model_dump(),
-            "variant": "",
-            "conditions": [
-                {"scale": "clean", "rate": 0.0, **scores, "confusion": [[1, 0], [0, 1]], "n": 2}
-            ],
-            "split": {
-                "train": 8,
-                "validation": 1,
-                "test": 2,
-                "labelled": 2,
-                "leakage": 0.25,
-                "digest": "d",
-            },
-            "cost": {
-                "parameters": 1,
-                "stages": [],
-                "peak_memory": 1,
-                "windows_per_second": 1.0,
-                "device": "cpu",
-            },
-            "provenance": {
-                "harbench": "0",
-                "commit": None,
-                "dirty": None,
-                "packages": {},
-                "python": "3",
-                "platform": "p",
-                "command": "c",
-                "started": "s",
-                "ended": "e",
-            },
-        }
-    )
+    return made_up_record(run.identity, right)
 
 
 def test_records_are_found_by_identity(tmp_path: Path) -> None:
     run = make_plan(["robusthar"], [DATASET], ["clean"], [0], "smoke", "cpu")[0]
     results = ResultStore(tmp_path)
     assert results.find(run) is None
-    results.write(run, record(0, 0.8))
+    results.write(run, record(0, 16))
     found = results.find(run)
     assert found is not None
-    assert found.model_dump(mode="json") == record(0, 0.8).model_dump(mode="json")
+    assert found.model_dump(mode="json") == record(0, 16).model_dump(mode="json")
     changed = dataclasses.replace(
         run, identity=run.identity.model_copy(update={"code": "another implementation"})
     )
     assert results.find(changed) is None
     raw = results.path(run).read_text()
-    assert '"schema": 1' in raw and "[1, 0]" in raw
+    assert '"schema": 2' in raw and "[8, 2]" in raw
 
 
 def test_a_failure_lies_beside_and_goes_when_the_run_succeeds(tmp_path: Path) -> None:
     run = make_plan(["robusthar"], [DATASET], ["clean"], [0], "smoke", "cpu")[0]
-    good = record(0, 0.8)
+    good = record(0, 16)
     bad = Failure(
+        schema=SCHEMA,
+        status="failed",
         identity=good.identity,
         variant="",
         mendable=False,
@@ -156,17 +125,17 @@ def test_a_failure_lies_beside_and_goes_when_the_run_succeeds(tmp_path: Path) ->
     results = ResultStore(tmp_path)
     results.write(run, bad)
     assert results.find(run) is None and len(results.failures()) == 1
-    assert list(results.records()) == []
+    assert results.read().records == []
     results.write(run, good)
-    assert results.failures() == [] and len(list(results.records())) == 1
+    assert results.failures() == [] and len(results.read().records) == 1
 
 
 def test_the_summary_is_mean_and_standard_deviation_over_seeds(tmp_path: Path) -> None:
     results = ResultStore(tmp_path)
-    for seed, accuracy in enumerate((0.8, 0.9, 0.85)):
+    for seed, right in enumerate((16, 18, 17)):
         run = make_plan(["robusthar"], [DATASET], ["clean"], [seed], "smoke", "cpu")[0]
-        results.write(run, record(seed, accuracy))
-    table = frame(results.records())
+        results.write(run, record(seed, right))
+    table = frame(results.read().records)
     assert table["leakage"].tolist() == [0.25] * 3
     (row,) = summarise(table, ["accuracy"]).to_dict("records")
     assert row["accuracy_mean"] == pytest.approx(85.0)
@@ -217,12 +186,3 @@ def test_augmentation_shares_pre_training() -> None:
 def test_options_of_a_run_are_checked(spec: str, message: str) -> None:
     with pytest.raises(HarbenchError, match=message):
         make_plan([spec], [DATASET], ["clean"], [0], "smoke", "cpu")
-
-
-def test_a_record_from_before_there_was_augmentation_is_still_current() -> None:
-    run = make_plan(["robusthar"], [DATASET], ["clean"], [0], "smoke", "cpu")[0]
-    old = run.identity.model_dump(mode="json")
-    del old["augment"], old["tuned"]
-    assert Identity.model_validate(old) == Identity.model_validate_json(
-        run.identity.model_dump_json()
-    )

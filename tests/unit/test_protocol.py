@@ -112,3 +112,13 @@ def test_subjects_as_seeds_need_loso(tmp_path: Path) -> None:
     path.write_text('description = "x"\nseeds = "subjects"\n')
     with pytest.raises(HarbenchError, match=r'mine\.toml: file: seeds = "subjects" goes with'):
         read_protocol(path)
+
+
+def test_one_sensor_goes_without_sensor_losses() -> None:
+    rules = registry.protocol("missing-10")
+    assert rules.fitting(5, 9) is rules
+    assert rules.fitting(1, 3).scales == ("mixed", "segment", "channel")
+    assert rules.fitting(1, 1).scales == ("mixed", "segment")
+    headline = {"scale": "sensor", "rate": 0.1}
+    only = type(rules).model_validate({**rules.model_dump(), "headline": headline})
+    assert str(only.fitting(1, 3).headline) == "clean"

@@ -7,6 +7,7 @@ import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -230,3 +231,81 @@ def test_an_unwritable_folder_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(HarbenchError, match="Cannot write"), writing(tmp_path / "file" / "x"):
         pass
+
+
+def half_zeros(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2] + bytes(len(content) - len(content) // 2))
+
+
+def test_zeros_in_place_of_windows_are_damage(fake: type[Fake]) -> None:
+    before = store.prepare("fake").fingerprint
+    half_zeros(cache_dir() / "datasets" / "fake" / "windows.f32")
+    with pytest.raises(HarbenchError, match=r"windows.f32 does not have its checksum"):
+        store.load("fake")
+    assert store.prepare("fake").fingerprint == before
+
+
+def test_short_recordings_are_counted_or_padded(
+    fake: type[Fake], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Short(fake):
+        def recordings(self, source: Path | None) -> Iterator[Recording]:
+            for index, each in enumerate(super().recordings(source)):
+                size = 100 if index in (2, 5) else 640
+                yield Recording(
+                    each.name,
+                    each.subject,
+                    each.time[:size],
+                    each.values[:size],
+                    each.labels[:size],
+                )
+
+    monkeypatch.setitem(DATASETS, "fake", Short)
+    assert len(store.load("fake")) == 6 * 9
+    short, remedy = store.notes("fake")
+    assert short == "2 of 8 recordings gave no window: each is shorter than a window."
+    assert "window=100 keeps" in remedy and "fake+short=pad" in remedy
+    data = store.load("fake+short=pad")
+    assert len(data) == 6 * 9 + 2
+    (window,) = np.asarray(data.windows[data.recordings == 2])
+    assert np.isnan(window[100:]).all() and not np.isnan(window[:100, 0]).any()
+    assert store.notes("fake+short=pad") == ["2 windows are padded; padding counts as missing."]
+
+
+def test_a_class_without_a_window_is_said(
+    fake: type[Fake], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Fleeting(fake):
+        @property
+        def info(self) -> DatasetInfo:
+            return replace(super().info, classes=("a", "b", "blink"))
+
+        def recordings(self, source: Path | None) -> Iterator[Recording]:
+            for each in super().recordings(source):
+                each.labels[:10] = 2
+                yield each
+
+    monkeypatch.setitem(DATASETS, "fake", Fleeting)
+    store.load("fake")
+    assert store.notes("fake") == ["No window is left of class blink."]
+
+
+def test_far_time_stamps_do_not_fill_the_memory(
+    fake: type[Fake], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Far(fake):
+        def recordings(self, source: Path | None) -> Iterator[Recording]:
+            for each in super().recordings(source):
+                each.time[-1] = 1e12
+                yield each
+
+    monkeypatch.setitem(DATASETS, "fake", Far)
+    with pytest.raises(HarbenchError, match=r"'r00': 640 samples over 1e\+12 s would be 5e\+13"):
+        store.prepare("fake+max_gap=inf")
+    assert len(store.prepare("fake")) == 8 * 8
+
+
+def test_a_name_too_long_for_a_folder_is_refused(fake: type[Fake]) -> None:
+    with pytest.raises(HarbenchError, match="at most 200"):
+        store.load("folder+at=" + "x" * 300)

@@ -29,6 +29,8 @@ RULES = Rules(control="robusthar")
 def test_pairs_average_conditions_inside_a_seed() -> None:
     frame = named(records({"a": [1, 2, 3], "b": [0, 0, 0]}, conditions=(CLEAN, MIXED)))
     frame.loc[(frame["method"] == "a") & (frame["scale"] == "mixed"), "accuracy"] = 0.0
+    frame["rules"] = frame["rules"].iloc[0]
+    frame["protocol"] = "missing-10"
     pair = pairs(frame, "a", "b", "accuracy")
     assert [d.tolist() for d in pair.differences] == [[0.5, 1.0, 1.5]]
     assert pair.ratios == [0.125] and pair.datasets == ["dsads"] and pair.dropped == 0
@@ -90,7 +92,11 @@ def test_holes_are_marked_and_refused() -> None:
 
 def test_footnotes_say_what_was_done() -> None:
     notes = " ".join(paper_table(records(SCORES), [CLEAN], RULES).notes)
-    for words in ("5 seeds", "Budget quick", "Nadeau-Bengio", "2 comparisons of the column"):
+    for words in (
+        *("5 seeds", "Budget quick", "Nadeau-Bengio", "2 comparisons of the column", "n = 5"),
+        *("df = 4", "n_test/n_train = 0.125", "declared beforehand: bad_one, cnn", "120 labelled"),
+        *("100 labelled validation windows", "each seed redraws split", "Macro F1 (decides) / acc"),
+    ):
         assert words in notes
     rules = Rules(control="robusthar", test="wilcoxon")
     notes = " ".join(paper_table(records(SCORES), [CLEAN], rules).notes)
@@ -121,9 +127,9 @@ def test_an_unknown_control_is_an_error() -> None:
 def test_the_order_of_records_changes_no_byte(order: list[int]) -> None:
     frame = records(SCORES, conditions=(CLEAN, MIXED))
     shuffled = frame.iloc[order].reset_index(drop=True)
+    tables = [paper_table(f, [CLEAN, MIXED], RULES) for f in (frame, shuffled)]
     for form in FORMATS.values():
-        texts = {form(paper_table(f, [CLEAN, MIXED], RULES)) for f in (frame, shuffled)}
-        assert len(texts) == 1
+        assert len({form(table) for table in tables}) == 1
 
 
 def test_latex_is_escaped() -> None:
@@ -174,7 +180,7 @@ def test_methods_are_compared_on_the_datasets_that_both_have() -> None:
     frame = frame[~((frame["method"] == "cnn") & (frame["dataset"] == "y"))]
     *rows, pooled = compare(frame, "robusthar", "cnn", "accuracy", "nb-t")
     assert len(rows) == 2 and pooled.result.n == 5 and pooled.dropped == 5
-    assert 0 <= pooled.improvement <= 1
+    assert pooled.ahead == (3.5, 25)
 
 
 def test_methods_that_share_nothing_are_not_compared() -> None:
@@ -186,3 +192,89 @@ def test_methods_that_share_nothing_are_not_compared() -> None:
 def test_conditions_have_names() -> None:
     assert str(CLEAN) == "clean" and str(MIXED) == "missing-10 (mixed 10 %)"
     assert str(Condition("subject", "clean", 0.0)) == "subject (clean)"
+
+
+MUTATIONS = {
+    "fingerprint": ("other data", "different data under one name"),
+    "rules": ('{"split": "random", "rates": [0.2]}', "different rules under one protocol name"),
+    "split": ("another split", "different splits for one seed"),
+    "evaluator": (2, "different versions of the evaluation"),
+    "code": ("older code", "different code, which one row never averages"),
+    "config": ('{"width": 8}', "different configurations, which one row never averages"),
+    "precision": ("16", "different precisions, which one row never averages"),
+}
+
+
+@pytest.mark.parametrize("column", MUTATIONS)
+def test_records_that_do_not_fit_together_are_refused(column: str) -> None:
+    frame = records(SCORES)
+    value, message = MUTATIONS[column]
+    odd = frame.index[(frame["method"] == "cnn") & (frame["seed"] == 1)][0]
+    frame.loc[odd, column] = value
+    with pytest.raises(HarbenchError, match=message) as error:
+        paper_table(frame, [CLEAN], RULES)
+    assert "dsads/clean/quick/cnn/seed-1.json" in str(error.value)
+    assert str(error.value).count("seed-") == 2
+    with pytest.raises(HarbenchError, match=message):
+        compare(frame, "robusthar", "cnn", "accuracy", "nb-t")
+
+
+def test_a_copy_of_a_record_is_refused() -> None:
+    frame = records(SCORES)
+    copy = frame[(frame["method"] == "cnn") & (frame["seed"] == 1)].assign(path="copy.json")
+    with pytest.raises(HarbenchError, match=r"copy\.json are both seed 1 of cnn on dsads, clean"):
+        paper_table(pd.concat([frame, copy]), [CLEAN], RULES)
+
+
+def test_the_family_is_what_was_declared() -> None:
+    rules = Rules(control="robusthar", rows=("bad_one", "not_run"))
+    table = paper_table(records(SCORES), [CLEAN], rules)
+    cells = {name: row[0].result for name, row in table.rows.items() if row[0]}
+    assert cells["bad_one"] and cells["bad_one"].family == 2
+    assert cells["bad_one"].adjusted_p == pytest.approx(2 * cells["bad_one"].p)
+    assert cells["cnn"] and cells["cnn"].verdict(0.05) == "" and not cells["cnn"].tested
+    assert any("not tested: cnn" in note for note in table.notes)
+    # What else lies in the folder changes nothing.
+    more = records({**SCORES, **{f"variant {i}": [90.0, 91, 90, 91, 90] for i in range(9)}})
+    again = paper_table(more, [CLEAN], rules).rows["bad_one"][0]
+    assert again and again.result == cells["bad_one"]
+
+
+def test_what_trains_differently_is_never_pooled() -> None:
+    subject, full = Condition("subject", "clean", 0.0), Condition("full-labels", "clean", 0.0)
+    for other in (subject, full):
+        frame = records(SCORES, conditions=(CLEAN, other))
+        table = paper_table(frame, [CLEAN, other], RULES)
+        assert len(table.columns) == 2 and not (table.average or table.ranks or table.overall)
+        assert any("never pooled" in note for note in table.notes)
+        *_, one, two = compare(frame, "robusthar", "cnn", "accuracy", "nb-t")
+        assert {one.where, two.where} == {"all of clean", f"all of {other.protocol}"}
+        with pytest.raises(HarbenchError, match=f"different splits.*{other.protocol}"):
+            pairs(named(frame), "robusthar", "cnn", "accuracy")
+
+
+def test_clean_windows_of_several_protocols_count_once() -> None:
+    five = [Condition("missing-5", "clean", 0.0), Condition("missing-5", "mixed", 0.05)]
+    ten = [Condition("missing-10", "clean", 0.0), MIXED]
+    frame = named(records({"a": [4.0, 8.0], "b": [0, 0]}, conditions=[*five, *ten]))
+    frame.loc[(frame["method"] == "a") & (frame["scale"] == "mixed"), "accuracy"] = 0.01
+    # (clean + 1 + 1) / 3, not (2 clean + 1 + 1) / 4.
+    assert pairs(frame, "a", "b", "accuracy").differences[0].tolist() == [2.0, round(10 / 3, 9)]
+
+
+def test_what_splits_let_through_is_said() -> None:
+    frame = records(SCORES).assign(leakage=0.12, touching=0.95)
+    notes = " ".join(paper_table(frame, [CLEAN], RULES).notes)
+    assert "training window: dsads 12 %" in notes and "same recording: dsads 95 %" in notes
+    assert "Claims rest on splits by subject" in notes
+    subject = Condition("subject", "clean", 0.0)
+    notes = " ".join(paper_table(records(SCORES, conditions=[subject]), [subject], RULES).notes)
+    assert "another fold of the people (people tested in all: dsads 10)" in notes
+    assert "Claims rest" not in notes
+
+
+def test_a_difference_says_how_many_seeds_it_rests_on() -> None:
+    frame = records(SCORES)
+    frame = frame[~((frame["method"] == "cnn") & (frame["seed"] == 4))]
+    notes = " ".join(paper_table(frame, [CLEAN], RULES).notes)
+    assert "rests on: bad_one 5, cnn 4." in notes and "n = 4 to 5" in notes

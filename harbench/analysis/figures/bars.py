@@ -9,20 +9,20 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from harbench.analysis.figures.style import COLUMN, looks, new
-from harbench.analysis.pairs import named, tested
+from harbench.analysis.pairs import METRICS, blocks, named, require_one_training, tested
 from harbench.analysis.ranks import friedman
-from harbench.analysis.table import METRICS
 from harbench.errors import HarbenchError
 
 GREYS = ("0.85", "0.65", "0.45", "0.25", "0.1")
 HATCHES = ("", "///", "...", "xxx", "---")
 
 
-def ablation(frame: pd.DataFrame, metric: str = "accuracy") -> Figure:
+def ablation(frame: pd.DataFrame, metric: str = "f1_macro") -> Figure:
     """A group of bars per variant, one per test condition; lines are standard deviations."""
     data = frame[frame["variant"] != ""]
     if data.empty:
         raise HarbenchError("No record is of a sweep; run the protocol ablation.")
+    require_one_training(data)
     variants = list(dict.fromkeys(data["variant"]))
     # Clean comes first, and the others by rate.
     conditions = sorted(set(zip(data["rate"], data["scale"], strict=True)))
@@ -53,15 +53,22 @@ def ablation(frame: pd.DataFrame, metric: str = "accuracy") -> Figure:
     return figure
 
 
-def cost(frame: pd.DataFrame, metric: str = "accuracy") -> Figure:
-    """Mean score against training seconds (logarithmic), over everything that is in the frame."""
+def cost(frame: pd.DataFrame, metric: str = "f1_macro") -> Figure:
+    """Mean score against training seconds (logarithmic), datasets and seeds averaged.
+
+    Clean windows count once; protocols that do not train alike are refused.
+    """
     data = named(frame)
-    scores = 100 * data.groupby("name")[metric].mean()
+    require_one_training(data)
+    scores = {
+        name: np.mean([scores.mean() for scores in blocks(data, name, metric).values()])
+        for name in sorted(data["name"].unique())
+    }
     runs = data.drop_duplicates(["name", "dataset", "seed"])
     seconds = runs.groupby("name")["train_seconds"].mean()
     figure = new(1.5 * COLUMN)
     (axes,) = figure.axes
-    for name, look in looks(list(scores.index)).items():
+    for name, look in looks(list(scores)).items():
         x, y = float(seconds[name]), float(scores[name])
         style = {"color": look["color"], "marker": look["marker"], "label": name}
         axes.plot(x, y, linestyle="none", markersize=5, **style)  # type: ignore[arg-type]
@@ -70,27 +77,34 @@ def cost(frame: pd.DataFrame, metric: str = "accuracy") -> Figure:
     return figure
 
 
-def critical_difference(frame: pd.DataFrame, metric: str = "accuracy") -> Figure:
-    """Average ranks over (dataset, protocol, condition, seed) blocks, Nemenyi's test.
+def critical_difference(frame: pd.DataFrame, metric: str = "f1_macro") -> Figure:
+    """Average ranks over (dataset, seed) blocks, conditions averaged, with Nemenyi's test.
 
-    Bars join what the test does not tell apart. Descriptive where blocks share a dataset. Raises
-    HarbenchError below ten complete blocks.
+    Bars join what the test does not tell apart. Where blocks share a dataset they are not
+    independent: then the ranks are descriptive, without p, critical difference and bars. Raises
+    HarbenchError below ten complete blocks, or where protocols do not train alike.
     """
     data = named(frame)
-    scores = data.pivot_table(
-        index=["dataset", "protocol", "scale", "rate", "seed"], columns="name", values=metric
+    require_one_training(data)
+    conditions = data.pivot_table(
+        index=["dataset", "seed"], columns=["name", "scale", "rate"], values=metric
     )
+    # A method counts in a block only with all of its conditions.
+    rows = {
+        name: pd.DataFrame(conditions.xs(name, axis=1, level="name")).mean(axis=1, skipna=False)
+        for name in conditions.columns.unique("name")
+    }
+    scores = pd.DataFrame(rows)
     found = friedman(scores)
     figure = new(COLUMN * 1.5, 0.9 + 0.16 * len(found.ranks))
     (axes,) = figure.axes
-    scikit_posthocs.critical_difference_diagram(found.ranks, found.pairs, ax=axes)
-    several = scores.index.get_level_values("dataset").nunique() < found.blocks
-    note = "; blocks share datasets: descriptive" if several else ""
+    shared = scores.dropna().index.get_level_values("dataset").nunique() < found.blocks
+    bars = 0 * found.pairs if shared else found.pairs
+    scikit_posthocs.critical_difference_diagram(found.ranks, bars, ax=axes)
     p = "p < 0.001" if found.p < 0.001 else f"p = {found.p:.3f}"
-    axes.set_title(
-        f"{found.blocks} blocks, Friedman {p}, CD = {found.critical_difference:.2f}{note}",
-        fontsize=7,
-    )
+    test = f"Friedman {p}, CD = {found.critical_difference:.2f}"
+    note = "blocks share datasets: descriptive, no test" if shared else test
+    axes.set_title(f"{found.blocks} blocks (dataset, seed), {note}", fontsize=7)
     return figure
 
 
@@ -103,6 +117,9 @@ def confusion(frame: pd.DataFrame, name: str, classes: list[str] | None = None) 
     data = data[data["name"] == name]
     if data.empty or data["dataset"].nunique() > 1:
         raise HarbenchError(f"Choose one method and one dataset; {name!r} has {len(data)} records.")
+    if data["protocol"].nunique() > 1:
+        protocols = ", ".join(sorted(data["protocol"].unique()))
+        raise HarbenchError(f"Choose one protocol ({protocols}) with --protocol: never pooled.")
     counts = np.sum([np.array(matrix) for matrix in data["confusion"]], axis=0)
     shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = 1.2 + 0.2 * len(shares)

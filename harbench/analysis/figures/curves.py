@@ -9,21 +9,29 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from harbench.analysis.figures.style import COLUMN, looks, new
-from harbench.analysis.pairs import named, tested
-from harbench.analysis.resampling import bootstrap_mean
+from harbench.analysis.pairs import (
+    METRICS,
+    TESTING,
+    named,
+    require_one_training,
+    split_ratio,
+    tested,
+)
 from harbench.analysis.slope import robustness_slopes
-from harbench.analysis.table import METRICS
+from harbench.analysis.statistics import corrected_t, resolution
 from harbench.errors import HarbenchError
 
 SCALES = ("mixed", "segment", "channel", "sensor")
 
 
-def missing(frame: pd.DataFrame, metric: str = "accuracy") -> Figure:
+def missing(frame: pd.DataFrame, metric: str = "f1_macro") -> Figure:
     """A panel per scale: mean over datasets and seeds against the missing rate, 95 % bands.
 
-    Clean records count as rate 0 of every scale.
+    Clean records count as rate 0 of every scale, once for all protocols that train alike; others
+    are refused.
     """
     data = named(frame)
+    require_one_training(data)
     scales = [scale for scale in SCALES if (data["scale"] == scale).any()]
     if not scales:
         raise HarbenchError("No record has missing data; run a protocol such as missing-10.")
@@ -46,11 +54,12 @@ def missing(frame: pd.DataFrame, metric: str = "accuracy") -> Figure:
     return figure
 
 
-def sweep(frame: pd.DataFrame, metric: str = "accuracy") -> Figure:
+def sweep(frame: pd.DataFrame, metric: str = "f1_macro") -> Figure:
     """A protocol's variants along the number in their names ("lambda 0.3"), clean and corrupted."""
     data = frame[frame["variant"].str.contains(r"[\d.]+$")].copy()
     if data.empty:
         raise HarbenchError("No record is of a sweep; run the protocol balance or mask-rate.")
+    require_one_training(data)
     data["value"] = data["variant"].str.extract(r"([\d.]+)$")[0].astype(float)
     data["setting"] = data["variant"].str.replace(r"\s*[\d.]+$", "", regex=True)
     settings = sorted(data["setting"].unique())
@@ -65,7 +74,7 @@ def sweep(frame: pd.DataFrame, metric: str = "accuracy") -> Figure:
     return figure
 
 
-def labels(frame: pd.DataFrame, metric: str = "accuracy") -> Figure:
+def labels(frame: pd.DataFrame, metric: str = "f1_macro") -> Figure:
     """Clean scores against the labelled share of the training windows, on a logarithmic axis."""
     data = named(frame)
     data = data[(data["scale"] == "clean")].assign(share=100 * data["label_fraction"])
@@ -74,6 +83,7 @@ def labels(frame: pd.DataFrame, metric: str = "accuracy") -> Figure:
             "All records have the same labelled share; run the protocol full-labels, or one of "
             "your own with another label_fraction."
         )
+    require_one_training(data, (*TESTING, "label_fraction"))
     figure = new()
     (axes,) = figure.axes
     for name, look in looks(sorted(data["name"].unique())).items():
@@ -87,10 +97,11 @@ def labels(frame: pd.DataFrame, metric: str = "accuracy") -> Figure:
     return figure
 
 
-def slope(frame: pd.DataFrame, control: str, metric: str = "accuracy") -> Figure:
+def slope(frame: pd.DataFrame, control: str, metric: str = "f1_macro") -> Figure:
     """Points lost per 1 % of missing data: each method's difference to `control`, 95 % interval."""
     data = named(frame)
     data = data[data["scale"].isin(("clean", "mixed"))].assign(method=data["name"])
+    require_one_training(data)
     found = robustness_slopes(data, metric, control).sort_values("difference", kind="stable")
     figure = new(COLUMN, 0.9 + 0.24 * len(found))
     (axes,) = figure.axes
@@ -113,13 +124,15 @@ def _line(
     look: dict[str, object],
     unit: float = 1,
 ) -> None:
-    """Means with a band: seeds averaged over protocols, resampled inside datasets."""
+    """Means over datasets with the corrected t's 95 % interval as a band."""
     points = []
     for value, part in rows.groupby(column):
         blocks = 100 * part.groupby(["dataset", "seed"])[metric].mean()
         groups = [blocks.xs(d).to_numpy() for d in blocks.index.unique(0)]
-        low, high = bootstrap_mean(groups)
-        points.append((unit * float(str(value)), np.mean([g.mean() for g in groups]), low, high))
+        parts = [part[part["dataset"] == d] for d in blocks.index.unique(0)]
+        ratios = [split_ratio(p) for p in parts]
+        found = corrected_t(groups, ratios, "", [resolution(float(p["n"].mean())) for p in parts])
+        points.append((unit * float(str(value)), found.effect, found.low, found.high))
     x, mean, low, high = np.array(points).T
     axes.plot(x, mean, label=name, markersize=3, linewidth=1, **look)  # type: ignore[arg-type]
     axes.fill_between(x, low, high, color=look["color"], alpha=0.15, linewidth=0)

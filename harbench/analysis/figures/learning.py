@@ -1,0 +1,63 @@
+"""Learning curves: macro-F1 on validation windows along the steps of a stage."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from harbench.analysis.figures.style import COLUMN, new
+from harbench.errors import HarbenchError
+
+COLUMNS = 3
+
+
+@dataclass(frozen=True)
+class Line:
+    """One training. steps, f1: where validation windows were scored, and macro-F1 (0 to 1) there.
+
+    chosen: which of them patience would choose. end: the step at which it would end the training.
+    """
+
+    name: str
+    steps: Sequence[int]
+    f1: Sequence[float]
+    chosen: int
+    end: int
+
+    @property
+    def lost(self) -> float:
+        """How much better the best of all steps is."""
+        return max(self.f1) - self.f1[self.chosen]
+
+
+def learning(lines: Sequence[Line]) -> Figure:
+    """A panel per method, a line per training; what patience would have made of each.
+
+    A dot is the chosen step, a vertical line the end; behind the title the points of macro-F1 that
+    each training loses by ending there.
+    """
+    if not lines:
+        raise HarbenchError(
+            "There is no learning curve of this budget; run: harbench tune --budget long --grid ..."
+        )
+    names = list(dict.fromkeys(line.name for line in lines))
+    columns = min(COLUMNS, len(names))
+    rows = math.ceil(len(names) / columns)
+    figure = new(COLUMN * 0.8 * columns, 1.8 * rows, rows, columns)
+    for axes, name in zip(figure.axes, names, strict=False):
+        mine = [line for line in lines if line.name == name]
+        for index, line in enumerate(mine):
+            colour = f"C{index}"
+            f1 = 100 * np.array(line.f1)
+            axes.plot(line.steps, f1, color=colour, linewidth=0.6)
+            axes.plot(line.steps[line.chosen], f1[line.chosen], "o", color=colour, markersize=3)
+            axes.axvline(line.end, color=colour, linewidth=0.6, linestyle="--")
+        lost = ", ".join(f"{100 * line.lost:.1f}" for line in mine)
+        axes.set(title=f"{name} ({lost})", xlabel="steps", ylabel="macro-F1 (%)")
+    for axes in figure.axes[len(names) :]:
+        axes.remove()
+    return figure

@@ -1,0 +1,175 @@
+"""What a table must say about itself, in sentences that may go below it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from harbench.analysis.pairs import METRICS
+from harbench.analysis.statistics import CONFIDENCE, Result
+
+if TYPE_CHECKING:
+    from harbench.analysis.table import PaperTable
+
+SEEDS = {
+    "random": "each seed redraws split, labels and weights",
+    "subject": "each seed tests another fold of the people",
+    "loso": "each seed tests one person",
+    "recording": "each seed redraws which recordings are tested",
+}
+TESTS = {
+    "nb-t": "two-sided paired t-test with the Nadeau-Bengio variance correction",
+    "signflip": "two-sided exact sign-flip permutation test",
+    "wilcoxon": "two-sided exact Wilcoxon signed-rank test",
+}
+RANDOM = (
+    "Random splits put windows of one take into both parts: where such windows resemble each other "
+    "the test finds differences that are not there far more often than alpha (docs/statistics.md). "
+    "Claims rest on splits by subject."
+)
+
+
+def footnotes(table: PaperTable, frame: pd.DataFrame) -> list[str]:
+    """Scores, seeds, test, family, sizes, and what the splits let through."""
+    rules = table.rules
+    counts = sorted({cell.n for row in table.rows.values() for cell in row if cell})
+    seeds = f"{counts[0]} seeds" if len(counts) == 1 else "the seeds given in brackets"
+    budget, metric = frame["budget"].iloc[0], METRICS[rules.metric]
+    notes = [
+        f"{metric[0].upper()}{metric[1:]} (decides) / {METRICS[rules.beside]}, in %: mean ± "
+        f"standard deviation over {seeds} / mean. Budget {budget}. Bold: best; underlined: second.",
+        *seeds_and_sizes(frame),
+    ]
+    if rules.control:
+        notes += _tests(table, frame)
+    if table.holes:
+        notes.append(f"-: no record ({len(table.holes)} cells).")
+    if len(table.columns) > 1 and not table.ranks:
+        notes.append(
+            "No averages, ranks or overall differences: the columns have different splits, "
+            "labelled shares or training data, which are never pooled."
+        )
+    return [*notes, *leaks(frame)]
+
+
+def seeds_and_sizes(frame: pd.DataFrame) -> list[str]:
+    """What a seed is, and what methods learn from, are chosen by and tested on."""
+    return [_seeds(frame), _sizes(frame)]
+
+
+def _seeds(frame: pd.DataFrame) -> str:
+    """What a seed is, and how many people all seeds test together."""
+    parts = []
+    for kind, part in frame.groupby("split_kind", sort=True):
+        text = SEEDS[str(kind)]
+        if kind in ("subject", "loso"):
+            once = part.drop_duplicates(["dataset", "protocol", "seed"])
+            people = once.groupby(["dataset", "protocol"])["test_subjects"].sum()
+            tested = people.groupby(level="dataset").max()
+            text += f" (people tested in all: {_by(tested.items())})"
+        parts.append(text)
+    return f"Seeds: {'; '.join(parts)}."
+
+
+def _sizes(frame: pd.DataFrame) -> str:
+    """What a model learns from and is chosen by."""
+    means = frame.groupby("dataset")[["n_labelled", "n_validation", "n_test"]].mean().round()
+    parts = [
+        f"{name}: {row.n_labelled:.0f} labelled windows, {row.n_validation:.0f} labelled "
+        f"validation windows, {row.n_test:.0f} test windows"
+        for name, row in zip(means.index, means.itertuples(), strict=True)
+    ]
+    return f"Learnt from, chosen by, tested on: {'; '.join(parts)}."
+
+
+def leaks(frame: pd.DataFrame) -> list[str]:
+    """What test windows have in common with training windows, where there is anything."""
+    words = {
+        "leakage": "share samples with a training window",
+        "touching": "lie next to a training window of the same recording",
+    }
+    notes = []
+    for column, text in words.items():
+        shares = 100 * frame.groupby("dataset")[column].max()
+        if (shares > 0).any():
+            found = _by((n, f"{s:.0f} %") for n, s in shares.items() if s > 0)
+            notes.append(f"Test windows that {text}: {found}.")
+    if (frame["split_kind"] == "random").any() and (frame["touching"] > 0).any():
+        notes.append(RANDOM)
+    return notes
+
+
+def _tests(table: PaperTable, frame: pd.DataFrame) -> list[str]:
+    rules = table.rules
+    cells = [c.result for row in table.rows.values() for c in row if c and c.result]
+    results = [result for result in cells if result.tested]
+    outside = [n for n in table.rows if n not in rules.compared(list(table.rows))]
+    outside = [n for n in outside if n != rules.control]
+    left = [f"Not in the family, so not tested: {', '.join(outside)}."] if outside else []
+    if not results:
+        return ["Nothing to compare with the control (--rows declares what is compared).", *left]
+    family = max(result.family for result in results)
+    names = ", ".join(rules.compared(list(table.rows)))
+    where = "the column" if rules.family == "column" else "the table"
+    adjustment = f", Holm-adjusted over the {family} comparisons of {where}" if family > 1 else ""
+    notes = [
+        f"* / †: {rules.control} significantly better / worse than the row in "
+        f"{METRICS[rules.metric]}, {TESTS[rules.test]} ({_numbers(results, frame)}){adjustment}, "
+        f"alpha = {rules.alpha:g}. Family, declared beforehand: {names}.",
+        *left,
+    ]
+    if len({result.n for result in results}) > 1:
+        rests = _by((n, r.n) for n, r in table.overall.items())
+        notes.append(f"(dataset, seed) blocks that a difference rests on: {rests}.")
+    if rules.test != "nb-t":
+        notes.append("This test ignores that training parts overlap; its level is not claimed.")
+    return [*notes, *_hopeless(results, rules.alpha), *_overall(table)]
+
+
+def _numbers(results: list[Result], frame: pd.DataFrame) -> str:
+    n, df = ({getattr(r, key) for r in results if getattr(r, key) == getattr(r, key)}
+             for key in ("n", "df"))  # fmt: skip
+    ratio = (frame["n_test"] / frame["n_train"]).groupby(frame["dataset"]).mean()
+    parts = [f"n = {_span(n)}", *([f"df = {_span(df)}"] if df else [])]
+    return ", ".join([*parts, f"n_test/n_train = {_span({round(float(r), 3) for r in ratio})}"])
+
+
+def _span(values: set[float]) -> str:
+    low, high = min(values), max(values)
+    return f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
+
+
+def _hopeless(results: list[Result], alpha: float) -> list[str]:
+    hopeless = [r for r in results if r.verdict(alpha) == "n/a"]
+    if not hopeless:
+        return []
+    first = hopeless[0]
+    smallest = min(1.0, first.family * first.smallest_p)
+    reason = (
+        f"the smallest adjusted p that it can give is {smallest:.3g}"
+        if first.n > 1
+        else "it needs at least two seeds"
+    )
+    return [
+        f"n/a: with n = {first.n} the test cannot reach alpha ({reason}); this is not evidence of "
+        "equality."
+    ]
+
+
+def _overall(table: PaperTable) -> list[str]:
+    if not table.overall:
+        return []
+    tests = ", ".join(sorted({result.test for result in table.overall.values()}))
+    freedom = {round(r.df, 1) for r in table.overall.values() if r.df == r.df}
+    df = f", df = {_span(freedom)}" if freedom else ""
+    return [
+        f"Difference: {table.rules.control} minus row over all columns, rates averaged inside a "
+        f"seed and clean windows counted once, with the corrected t's {100 * CONFIDENCE:g} % "
+        f"interval ({tests}{df}, Holm-adjusted markers); conditional on these datasets."
+    ]
+
+
+def _by(values: Iterable[tuple[object, object]]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values)

@@ -1,0 +1,38 @@
+"""Records for the verbs that show them: what cannot be shown is named, and costs exit code 1."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from harbench.running.reading import Problem
+    from harbench.running.records import Record
+
+NAMED = 10
+# Whether this call has left a record out; `main` clears it.
+left_out: ContextVar[bool] = ContextVar("left_out", default=False)
+
+
+def readable(folder: Path | None) -> list[tuple[Path, Record]]:
+    """The records of a folder that can be shown; the others are named on stderr."""
+    from harbench.running.store import ResultStore, default_results
+
+    store = ResultStore(folder or default_results())
+    found = store.read()
+    tell(found.problems, store.root)
+    return found.records
+
+
+def tell(problems: list[Problem], root: Path) -> None:
+    """Name what is left out, the first ten of it."""
+    for problem in problems[:NAMED]:
+        typer.echo(f"harbench: left out: {problem}", err=True)
+    if len(problems) > NAMED:
+        more = f"{len(problems) - NAMED} more are left out"
+        typer.echo(f"harbench: {more}: harbench results check {root}", err=True)
+    if problems:
+        left_out.set(True)

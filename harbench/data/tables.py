@@ -1,0 +1,54 @@
+"""Tables of a person's own, CSV or Parquet, as texts and numbers."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from harbench.data.archive import Members
+from harbench.dataset import LARGEST_VALUE
+from harbench.errors import HarbenchError, needs
+
+MISSING = {"": np.nan, "NaN": np.nan, "nan": np.nan}
+
+
+def read_table(members: Members, file: str) -> pd.DataFrame:
+    """A CSV or Parquet file, empty cells as NaN; HarbenchError names what cannot be read."""
+    where = f"{members.source}: {file}"
+    data = io.BytesIO(members.read(file))
+    try:
+        if file.endswith(".parquet"):
+            needs("pyarrow", "parquet")
+            return pd.read_parquet(data)
+        # Columns of numbers are parsed at once; all others stay texts, for `numbers` to judge.
+        return pd.read_csv(
+            data,
+            encoding="utf-8-sig",
+            dtype={"label": str},
+            keep_default_na=False,
+            na_values=[""],
+            low_memory=False,
+        )
+    except HarbenchError:
+        raise
+    except Exception as error:  # pandas and pyarrow raise many kinds for a broken file
+        raise HarbenchError(f"{where} cannot be read ({str(error).splitlines()[0]}).") from error
+
+
+def numbers(column: pd.Series, where: str) -> NDArray[np.float64]:
+    """A column as numbers, NaN where empty; the first text that is none is named with its line."""
+    known = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+    texts = column if known else column.astype(object).replace(MISSING)
+    if pd.api.types.is_bool_dtype(column):
+        texts = texts.astype(str)
+    found = np.asarray(pd.to_numeric(texts, errors="coerce"), dtype=np.float64)
+    bad = (np.isnan(found) & texts.notna().to_numpy()) | (np.abs(found) > LARGEST_VALUE)
+    if bad.any():
+        line = int(np.argmax(bad))
+        raise HarbenchError(
+            f"{where}, line {line + 2}: {column.name} is {str(column.iloc[line])!r}, not a number."
+        )
+    return found

@@ -1,0 +1,148 @@
+"""What a run answered, window by window, kept in the cache and exported from there.
+
+<cache>/predictions/<dataset>/<protocol>/<budget>/<method>/seed-<s>.npz; the record names it.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from harbench.data.paths import cache_dir, writing
+from harbench.dataset import BoolArray, FloatArray, HARDataset, IntArray
+from harbench.errors import HarbenchError, one_line
+from harbench.protocol import Condition
+from harbench.running.records import Identity, Record
+from harbench.training.identity import sha256
+
+if TYPE_CHECKING:
+    from harbench.running.plan import Run
+
+LOWEST = float(np.finfo(np.float16).min)
+FACTS = ("window", "subject", "recording", "start")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One condition: logits (n, K), predicted class (n,), and which windows were scored (n,)."""
+
+    condition: Condition
+    logits: FloatArray
+    predicted: IntArray
+    scored: BoolArray
+
+
+def predictions_path(run: Run) -> str:
+    """Where the predictions of `run` lie, from the cache's folder."""
+    parts = (run.dataset, run.protocol.name, run.budget.name, run.label, f"seed-{run.seed}.npz")
+    return "/".join(("predictions", *parts))
+
+
+def keep(run: Run, dataset: HARDataset, test: IntArray, kept: Sequence[Kept]) -> None:
+    """Write the answers for the test windows `test` (n,) under every condition.
+
+    Logits are stored as float16 (conditions, n, K), each window's highest being 0: that changes
+    no probability, and none overflows.
+    """
+    logits = np.stack([each.logits - each.logits.max(axis=1, keepdims=True) for each in kept])
+    with writing(cache_dir() / predictions_path(run)) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(
+            file,
+            identity=np.array(_digest(run.identity)),
+            classes=np.array(dataset.info.classes, dtype=np.str_),
+            conditions=np.array([str(each.condition) for each in kept], dtype=np.str_),
+            y_true=dataset.labels[test],
+            window=test,
+            subject=dataset.subjects[test].astype(np.str_),
+            recording=dataset.recordings[test],
+            start=dataset.starts[test],
+            predicted=np.stack([each.predicted for each in kept]),
+            scored=np.stack([each.scored for each in kept]),
+            logits=np.maximum(logits, LOWEST).astype(np.float16),
+        )
+
+
+def exported(path: Path, record: Record) -> pd.DataFrame:
+    """One row per test condition and window that it scores.
+
+    Columns: what names the run, condition, window (its index in the dataset), subject, recording,
+    start, true and predicted class (index and name), and the probability of each class.
+    Raises HarbenchError where the cache has no whole predictions of this very run.
+    """
+    place = cache_dir() / record.predictions
+    if not place.is_file():
+        raise _absent(path, record, f"{place} is not there")
+    try:
+        with np.load(place, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file.files}
+        if arrays["identity"] != _digest(record.identity):
+            raise _absent(path, record, f"{place} is from another code or configuration")
+        return _frame(arrays, record)
+    except HarbenchError:
+        raise
+    except (OSError, EOFError, KeyError, IndexError, ValueError, zipfile.BadZipFile) as error:
+        raise _absent(path, record, f"{place} is damaged ({one_line(error)})") from error
+
+
+def _frame(arrays: dict[str, NDArray[np.generic]], record: Record) -> pd.DataFrame:
+    identity, classes = record.identity, arrays["classes"]
+    parts = []
+    for index, row in enumerate(record.conditions):
+        which = arrays["scored"][index].astype(bool)
+        true, predicted = arrays["y_true"][which], arrays["predicted"][index][which]
+        counts = np.zeros((len(classes), len(classes)), dtype=np.int64)
+        np.add.at(counts, (true, predicted), 1)
+        if counts.tolist() != row.confusion:
+            raise ValueError("it does not give the record's confusion matrix")
+        powers = np.exp(arrays["logits"][index][which].astype(np.float64))
+        chances = powers / powers.sum(axis=1, keepdims=True)
+        columns = {
+            "method": identity.method,
+            "dataset": identity.dataset,
+            "protocol": identity.protocol,
+            "budget": identity.budget,
+            "seed": identity.seed,
+            "condition": str(arrays["conditions"][index]),
+            **{key: arrays[key][which] for key in FACTS},
+            "true": true,
+            "true_name": classes[true],
+            "predicted": predicted,
+            "predicted_name": classes[predicted],
+            **{f"probability_{k}": chances[:, k] for k in range(len(classes))},
+        }
+        parts.append(pd.DataFrame(columns))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _absent(path: Path, record: Record, why: str) -> HarbenchError:
+    identity = record.identity
+    command = record.provenance.command
+    if not record.variant:
+        command = (
+            f"harbench run --method {_spec(path.parent.name)} --dataset {identity.dataset} "
+            f"--protocol {identity.protocol} --budget {identity.budget} --seeds {identity.seed}"
+        )
+    return HarbenchError(
+        f"{path}: the cache no longer has its predictions ({why}). Make them again: "
+        f"{command} --force"
+    )
+
+
+def _spec(label: str) -> str:
+    """The options of a label that belong to the command are written as such."""
+    name, *options = label.split("+")
+    precision = [f"--{o.replace('=', ' ')}" for o in options if o.startswith("precision=")]
+    tuned = ["--tuned" for o in options if o.startswith("tuned=")]
+    own = [o for o in options if not o.startswith(("precision=", "tuned="))]
+    return " ".join(["+".join([name, *own]), *precision, *tuned])
+
+
+def _digest(identity: Identity) -> str:
+    return sha256(identity.model_dump(mode="json"))

@@ -1,0 +1,141 @@
+"""Records read back: each is checked, and what is none is named with the reason."""
+
+from __future__ import annotations
+
+import stat
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from harbench.errors import HarbenchError
+from harbench.options import format_spec, parse_spec
+from harbench.running.records import Identity, Record
+
+LARGEST = 100_000_000
+OLDER = "made by an older version of the rules: run again"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A path that is named as a record, and why it is not shown."""
+
+    path: Path
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a folder holds: records in the order of their paths, and problems likewise."""
+
+    records: list[tuple[Path, Record]]
+    problems: list[Problem]
+
+
+def read_folder(root: Path) -> Found:
+    """Read every record below `root`; one bad file hides no other."""
+    read: list[tuple[Path, Record]] = []
+    problems: list[Problem] = []
+    for path in sorted(root.rglob("seed-*.json")):
+        if path.name.endswith(".failed.json"):
+            continue
+        try:
+            read.append((path, read_record(path)))
+        except HarbenchError as error:
+            problems.append(Problem(path, str(error).removeprefix(f"{path}: ")))
+    misplaced = {path: reason for path, record in read if (reason := misfit(path, record))}
+    copies = _copies(read, misplaced)
+    bad = {**misplaced, **copies}
+    problems += [Problem(path, reason) for path, reason in bad.items()]
+    return Found(
+        [(path, record) for path, record in read if path not in bad],
+        sorted(problems, key=lambda problem: problem.path),
+    )
+
+
+def read_record(path: Path) -> Record:
+    """One record; HarbenchError that names the file, the key and what is wrong with it."""
+    try:
+        state = path.stat()
+        if not stat.S_ISREG(state.st_mode):
+            raise HarbenchError(f"{path}: not a file. Remove it.")
+        if state.st_size > LARGEST:
+            raise HarbenchError(f"{path}: {state.st_size} bytes are no record. Remove it.")
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise HarbenchError(f"{path}: a link that leads nowhere. Remove it.") from None
+    except OSError as error:
+        raise HarbenchError(f"{path}: cannot be read ({error.strerror}).") from error
+    try:
+        return Record.model_validate_json(content)
+    except ValidationError as error:
+        raise HarbenchError(f"{path}: {_reason(error)}.") from None
+    except (ValueError, ArithmeticError) as error:
+        raise HarbenchError(f"{path}: impossible values ({error}). Delete it.") from None
+
+
+def misfit(path: Path, record: Record) -> str:
+    """Why a record cannot lie where it lies, "" if it can."""
+    identity = record.identity
+    name, place = f"seed-{identity.seed}.json", path.absolute()
+    if path.name != name:
+        return f"says seed {identity.seed}, so its name would be {path.with_name(name)}"
+    folders = (*Path(identity.dataset).parts, identity.protocol, identity.budget)
+    if place.parent.parent.parts[-len(folders) :] != folders:
+        wanted = "/".join((*folders, place.parent.name, name))
+        return f"is a record of .../{wanted}, not of the folder that it lies in"
+    return _wrong_label(place.parent.name, identity)
+
+
+def _wrong_label(label: str, identity: Identity) -> str:
+    """Why a method's folder cannot hold a result, "" if it can.
+
+    Whether it names all options that differ from the defaults is not known without the method.
+    """
+    try:
+        method, options = parse_spec(label)
+    except HarbenchError as error:
+        return f"lies in a folder that names no method ({error})"
+    engine: dict[str, object] = {}
+    if identity.augment != "none":
+        engine["augment"] = identity.augment
+    if identity.tuned:
+        engine["tuned"] = identity.tuned
+    if identity.precision != "fp32":
+        engine["precision"] = identity.precision
+    keys = engine.keys() | (options.keys() & identity.config.keys())
+    wanted = format_spec(identity.method, {k: {**identity.config, **engine}[k] for k in keys})
+    if parse_spec(wanted) != (method, options):
+        return f"is a record of {wanted!r}, not of the folder that it lies in"
+    return ""
+
+
+def _copies(read: list[tuple[Path, Record]], misplaced: dict[Path, str]) -> dict[Path, str]:
+    """Files that say the same run; the one that alone lies in its place is kept."""
+    groups: defaultdict[str, list[Path]] = defaultdict(list)
+    for path, record in read:
+        groups[record.identity.model_dump_json()].append(path)
+    found = {}
+    for paths in groups.values():
+        if len(paths) < 2:
+            continue
+        fitting = [path for path in paths if path not in misplaced]
+        for path in paths:
+            if fitting == [path]:
+                continue
+            other = next(each for each in [*fitting, *paths] if each != path)
+            found[path] = f"is the same run as {other}. Remove one of the two"
+    return found
+
+
+def _reason(error: ValidationError) -> str:
+    errors = error.errors()
+    if any(each["loc"] == ("schema",) for each in errors):
+        return OLDER
+    where = ".".join(map(str, errors[0]["loc"]))
+    message = errors[0]["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}. Delete it" if where else f"{message}. Delete it"
