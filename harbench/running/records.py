@@ -56,11 +56,12 @@ class Identity(_Part):
 
     def test_conditions(self) -> list[Condition]:
         """The test conditions that the rules name."""
-        lacking = [key for key in REQUIRED_RULES if key not in self.rules]
+        required = [*REQUIRED_RULES, *(["folds"] if self.rules.get("split") == "subject" else [])]
+        lacking = [key for key in required if key not in self.rules]
         if lacking:
             raise ValueError(f"the rules lack {', '.join(lacking)}")
         rules = dict(self.rules)
-        # Stated beside the protocol's own keys where the split is by subject.
+        # Into how many groups the people were divided; no key of a protocol, whose seeds say it.
         folds = rules.pop("folds", 1)
         if type(folds) is not int or folds < 1:
             raise ValueError(f"rules.folds: {folds!r} is no number of folds")
