@@ -57,18 +57,17 @@ def configure(
     preset = given.pop("preset", None)
     if preset is not None and preset not in cls.named_presets:
         raise unknown(f"preset of {where}", str(preset), cls.named_presets)
-    base = {
-        **cls.named_presets.get(preset, {}),
+    default = {
         **cls.presets.get(parse_spec(dataset.spec)[0], {}),
         **(tuned.config if tuned else {}),
     }
+    base = {**cls.named_presets.get(preset, {}), **default}
     method = cls(build(cls.Config, {**base, **given}, where))
     if augment != "none" and all(isinstance(s, FitStage) for s in method.stages(budget("smoke"))):
         raise HarbenchError(
             f"{where} is not trained by gradients: augment={augment} does not apply to it."
         )
-    changed = differences(method.config, build(cls.Config, base, where))
-    changed |= {"preset": preset} if preset is not None else {}
+    changed = differences(method.config, build(cls.Config, default, where))
     changed |= {"augment": augment} if augment != "none" else {}
     changed |= {"tuned": tuned.trials} if tuned else {}
     return Configured(

@@ -15,6 +15,8 @@ from harbench.running.records import Identity, Record
 
 LARGEST = 100_000_000
 OLDER = "made by an older version of the rules: run again"
+# Folders of tuning tables, whose files are named after seeds, too.
+TABLES = ("tuning", "choices")
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ def read_folder(root: Path) -> Found:
     read: list[tuple[Path, Record]] = []
     problems: list[Problem] = []
     for path in sorted(root.rglob("seed-*.json")):
-        if path.name.endswith(".failed.json"):
+        beside = path.relative_to(root).parts[0] in TABLES
+        if beside or path.name.endswith(".failed.json"):
             continue
         try:
             read.append((path, read_record(path)))

@@ -225,6 +225,14 @@ def test_a_copy_elsewhere_is_named_with_its_original(tmp_path: Path) -> None:
     assert len(found.problems) == 3 and str(again) in named and str(path) in named
 
 
+def test_tables_of_tuning_are_no_records(tmp_path: Path) -> None:
+    for kind in ("tuning", "choices"):
+        put(tmp_path / kind / "x" / "subject-15" / "quick" / "cnn" / "seed-0.json", {})
+    put(place(tmp_path), values())
+    found = read_folder(tmp_path)
+    assert len(found.records) == 1 and not found.problems
+
+
 def test_a_seed_that_contradicts_the_file_s_name_names_both(tmp_path: Path) -> None:
     path = put(place(tmp_path, 3), values(0))
     (problem,) = read_folder(tmp_path).problems

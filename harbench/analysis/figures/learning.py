@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from harbench.analysis.figures.style import COLUMN, new
 from harbench.errors import HarbenchError
 
 COLUMNS = 3
+TITLE = 32
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ def learning(lines: Sequence[Line]) -> Figure:
             axes.plot(line.steps[line.chosen], f1[line.chosen], "o", color=colour, markersize=3)
             axes.axvline(line.end, color=colour, linewidth=0.6, linestyle="--")
         lost = ", ".join(f"{100 * line.lost:.1f}" for line in mine)
-        axes.set(title=f"{name} ({lost})", xlabel="steps", ylabel="macro-F1 (%)")
+        title = "\n".join(textwrap.wrap(f"{name} ({lost})".replace("+", " +"), TITLE))
+        axes.set(title=title, xlabel="steps", ylabel="macro-F1 (%)")
     for axes in figure.axes[len(names) :]:
         axes.remove()
     return figure
