@@ -182,8 +182,9 @@ def test_a_killed_call_continues_and_ends_with_the_same_bits(
     protocol = tmp_path / "long.toml"
     protocol.write_text('description = "long"\n')
     arguments = [
-        *(sys.executable, "-m", "harbench", "run", "--method", "robusthar", "--budget", "quick"),
-        *("--protocol", str(protocol), "--dataset", DATASET, "--seeds", "0", *TINY),
+        *(sys.executable, "-m", "harbench", "run", "--method", "cnn", "--budget", "quick"),
+        *("--protocol", str(protocol), "--dataset", DATASET, "--seeds", "0"),
+        *("--set", "width=8", "--set", "layers=1"),
     ]
     stages = tmp_path / "cache" / "stages"
     process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, start_new_session=True)
