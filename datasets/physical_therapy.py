@@ -29,6 +29,8 @@ from harbench.errors import HarbenchError
 RATE = 25.0
 LARGEST_FILE = 20_000_000
 SUBJECTS, EXERCISES, UNITS = 5, 8, 5
+# Assumed, see below.
+HEIGHTS = (0.4, 0.2, 0.0, -0.2, -0.4)
 CHANNELS = tuple(f"{kind}_{axis}" for kind in ("acc", "gyr", "mag") for axis in "xyz")
 HEADER = ";".join(("time index", *CHANNELS))
 COLUMNS = 1 + len(CHANNELS)
@@ -67,8 +69,7 @@ class PhysicalTherapy(Dataset):
         return DatasetInfo(
             title="Physical Therapy Exercises",
             sensors=tuple(
-                Sensor(f"unit {n}", (0.2, 0.05, round(0.6 - 0.2 * n, 1)))
-                for n in range(1, UNITS + 1)
+                Sensor(f"unit {n}", (0.2, 0.05, height)) for n, height in enumerate(HEIGHTS, 1)
             ),
             channels=CHANNELS,
             units=("m/s2",) * 3 + ("rad/s",) * 3 + ("normalised",) * 3,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 import numpy as np
 import scipy.signal
@@ -44,39 +45,54 @@ def interpolate(
 
 
 def lowers(time: NDArray[np.float64], rate: float) -> bool:
-    """Whether `rate` Hz is less than the mean rate of the time stamps."""
-    return _mean_rate(time) > rate * (1 + CLOCK_DRIFT)
+    """Whether `rate` Hz is less than the mean rate of samples that span a period of it at least."""
+    periods = (time[-1] - time[0]) * rate
+    return bool(periods >= 1 and len(time) - 1 > periods * (1 + CLOCK_DRIFT))
 
 
-def decimate(time: NDArray[np.float64], values: FloatArray, rate: float, count: int) -> FloatArray:
-    """(count, N, C): values at time[0] + i / rate, without what the lower rate cannot hold.
+def decimate(
+    time: NDArray[np.float64],
+    grid: NDArray[np.float64],
+    rate: float,
+    lines: Callable[[NDArray[np.float64]], FloatArray],
+) -> FloatArray:
+    """Values (G, ...) at the times of `grid`, without what its lower rate cannot hold.
 
-    A low-pass (linear phase, Kaiser window) runs on a finer even grid, on each unbroken run of a
-    channel by itself, continued at its ends by its own point reflection: nothing passes over a
-    gap, what straight lines leave missing stays missing, and a constant or a ramp stays what it
-    is. The end of a run is that very sample, so it alone may hold an alias.
+    time: (S,) seconds, the samples' own. grid: (G,) seconds, steps of 1 / rate. lines: values on
+    straight lines at any times, NaN where missing. A low-pass (linear phase, Kaiser window) runs
+    on a finer even grid, on each unbroken run of a channel by itself, continued at its ends by its
+    own point reflection: nothing passes over a gap, what straight lines leave missing stays
+    missing, and a constant or a ramp stays what it is. The end of a run is that very sample, so
+    it alone may hold an alias.
     """
     factor = _factor(time, rate)
-    span = math.floor((time[-1] - time[0]) * rate * factor + 1e-6)
-    steps = np.arange(max(span, (count - 1) * factor) + 1)
-    fine, _ = interpolate(time, values, time[0] + steps / (rate * factor))
+    count, reach = len(grid), REACH * factor
+    before = factor * min(REACH, max(0, math.ceil((grid[0] - time[0]) * rate - 1e-6)))
+    after = min(reach, max(0, math.floor((time[-1] - grid[-1]) * rate * factor + 1e-6)))
+    steps = np.arange(-before, (count - 1) * factor + after + 1)
+    fine = lines(grid[0] + steps / (rate * factor))
     flat = fine.reshape(len(fine), -1)
-    out = flat[::factor][:count].copy()
-    reach = REACH * factor
-    taps = scipy.signal.firwin(2 * reach + 1, CUTOFF / factor, window=("kaiser", KAISER_BETA))
+    out = flat[::factor].copy()
     for columns, begin, end in _runs(flat, factor):
         first, last = -(-begin // factor), -(-end // factor)
         # Zeros in front move the run's first grid point to a multiple of the factor.
-        shifted = np.concatenate([np.zeros(begin % factor), taps])
+        shifted = np.concatenate([np.zeros(begin % factor), _taps(factor)])
         run = flat[begin:end, columns].astype(np.float64)
         smooth = scipy.signal.upfirdn(shifted, run, down=factor, axis=0, mode="antireflect")
         skip = -(-(reach + begin % factor) // factor)
         out[first:last, columns] = smooth[skip : skip + last - first]
-    return out.reshape(count, *values.shape[1:])
+    out = out[before // factor :][:count].reshape(count, *fine.shape[1:])
+    # Times of the fine grid are rounded in another way: what is missing is decided on `grid`.
+    exact = lines(grid)
+    return np.where(np.isnan(out) | np.isnan(exact), exact, out)
 
 
-def _mean_rate(time: NDArray[np.float64]) -> float:
-    return float((len(time) - 1) / (time[-1] - time[0]))
+@lru_cache(maxsize=4)
+def _taps(factor: int) -> NDArray[np.float64]:
+    taps: NDArray[np.float64] = scipy.signal.firwin(
+        2 * REACH * factor + 1, CUTOFF / factor, window=("kaiser", KAISER_BETA)
+    )
+    return taps
 
 
 def _factor(time: NDArray[np.float64], rate: float) -> int:
@@ -84,7 +100,7 @@ def _factor(time: NDArray[np.float64], rate: float) -> int:
 
     The mean rate, not the shortest period, bounds it: the fine grid is as long as the samples.
     """
-    multiple = _mean_rate(time) / rate
+    multiple = float((len(time) - 1) / ((time[-1] - time[0]) * rate))
     even = time[0] + np.arange(len(time)) / (rate * round(multiple))
     if np.max(np.abs(time - even)) * rate * round(multiple) <= REGULAR_TOLERANCE:
         return round(multiple)

@@ -89,7 +89,7 @@ def resample(piece: Recording, rate: float) -> tuple[NDArray[np.float64], FloatA
     grid = time[0] + np.arange(count) / rate
     mixed, nearest = interpolate(time, values, grid)
     if lowers(time, rate):
-        mixed = decimate(time, values, rate, count)
+        mixed = decimate(time, grid, rate, lambda times: interpolate(time, values, times)[0])
     return grid, mixed, labels[nearest]
 
 

@@ -222,3 +222,11 @@ def test_a_burst_of_stamps_does_not_swell_the_fine_grid() -> None:
     grid, values, _ = resample(tone(time, 2.0), RATE)
     assert len(grid) == pytest.approx(25_000, abs=10)
     assert np.abs(values[:, 0, 0] - 10 - np.sin(4 * np.pi * grid)).max() < 0.02
+
+
+@pytest.mark.parametrize("rate", [1e-9, 0.02, 0.11, 1.0])
+def test_a_rate_with_few_or_no_periods_in_a_stretch(rate: float) -> None:
+    time = np.arange(2000) / 200
+    grid, values, _ = resample(recording(time), rate)
+    assert len(grid) == int(10 * rate - 0.005 * rate) + 1
+    assert np.allclose(values[:, 0, 0], grid, atol=1e-3)
