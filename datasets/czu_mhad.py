@@ -98,10 +98,9 @@ class CzuMhad(Dataset):
     """22 actions, 5 subjects, 10 sensors x (acc, gyro), one window per recording.
 
     Devices have clocks, rates (342 to 555 Hz, changing inside a file) and ends of their own, so
-    each is brought to one grid on decoded time, over the interval that all devices share: every
-    step is the mean of the samples that fall into it (which is the low-pass filter that such a
-    reduction needs), or lies on the line between near neighbours where none does. The grid has
-    `window` steps for every recording, so faster actions are stretched; `rate` is nominal.
+    each is brought to one grid on decoded time, over the interval that all devices share: on
+    straight lines between near neighbours, after the low-pass that such a reduction needs. The
+    grid has `window` steps for every recording, so faster actions are stretched; `rate` is nominal.
     """
 
     name = "czu-mhad"
@@ -292,26 +291,8 @@ def _aligned(
     values = np.full((options.window, len(SENSORS), CLOCK), np.nan, dtype=np.float32)
     for index, device in enumerate(devices):
         if device is not None:
-            values[:, index] = _means(device, begin, width, centres, options.max_gap)
+            for channel in range(CLOCK):
+                known = device[~np.isnan(device[:, channel])]
+                on = on_grid(known[:, CLOCK], known[:, [channel]], centres, options.max_gap)
+                values[:, index, channel] = on[:, 0]
     return values
-
-
-def _means(
-    device: NDArray[np.float64],
-    begin: float,
-    width: float,
-    centres: NDArray[np.float64],
-    longest: float,
-) -> NDArray[np.float64]:
-    """(steps, 6): the mean of the samples in each step, interpolated where there is none."""
-    out = np.empty((len(centres), CLOCK))
-    for channel in range(CLOCK):
-        known = ~np.isnan(device[:, channel])
-        time, values = device[known, CLOCK], device[known, channel]
-        place = np.floor((time - begin) / width).astype(int)
-        inside = (place >= 0) & (place < len(centres))
-        counts = np.bincount(place[inside], minlength=len(centres))
-        total = np.bincount(place[inside], weights=values[inside], minlength=len(centres))
-        line = on_grid(time, values[:, None], centres, longest)[:, 0]
-        out[:, channel] = np.where(counts > 0, total / np.maximum(counts, 1), line)
-    return out

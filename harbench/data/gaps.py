@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from harbench.data.interpolation import decimate, lowers
 from harbench.dataset import FloatArray
 
 
@@ -31,15 +32,20 @@ def on_grid(
     grid: NDArray[np.float64],
     longest: float,
 ) -> FloatArray:
-    """Irregular samples on regular times, linear between neighbours.
+    """Irregular samples on regular times: straight lines, after a low-pass if they lie denser.
 
-    time: (S,) seconds, increasing. values: (S, C). grid: (G,) seconds. A grid time outside the
-    samples, or between two that are more than `longest` seconds apart, is NaN.
+    time: (S,) seconds, increasing. values: (S, C). grid: (G,) seconds, evenly spaced. A grid time
+    outside the samples, or between two that are more than `longest` seconds apart, is NaN.
     """
     if len(time) < 2:
         return np.full((len(grid), values.shape[1]), np.nan, dtype=np.float32)
-    right = np.clip(np.searchsorted(time, grid), 1, len(time) - 1)
-    far = (time[right] - time[right - 1] > longest) & (grid != time[right])
-    lost = far & (grid != time[right - 1]) | (grid < time[0]) | (grid > time[-1])
-    columns = [np.interp(grid, time, column) for column in values.T]
-    return np.where(lost[:, None], np.nan, np.stack(columns, axis=1)).astype(np.float32)
+
+    def lines(at: NDArray[np.float64]) -> FloatArray:
+        right = np.clip(np.searchsorted(time, at), 1, len(time) - 1)
+        far = (time[right] - time[right - 1] > longest) & (at != time[right])
+        lost = far & (at != time[right - 1]) | (at < time[0]) | (at > time[-1])
+        columns = [np.interp(at, time, column) for column in values.T]
+        return np.where(lost[:, None], np.nan, np.stack(columns, axis=1)).astype(np.float32)
+
+    rate = (len(grid) - 1) / (grid[-1] - grid[0]) if len(grid) > 1 else np.inf
+    return decimate(time, grid, rate, lines) if lowers(time, rate) else lines(grid)

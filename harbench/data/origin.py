@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from harbench.data import gaps, windows
+from harbench.data import gaps, interpolation, windows
 from harbench.data.paths import cache_dir, writing
 from harbench.dataset import Dataset
 
@@ -85,7 +85,7 @@ def _mark(path: Path) -> list[Any]:
 
 
 def _code(dataset: Dataset) -> str:
-    modules = (sys.modules[type(dataset).__module__], windows, gaps)
+    modules = (sys.modules[type(dataset).__module__], windows, gaps, interpolation)
     parts = [_without_layout(inspect.getsource(module)) for module in modules]
     return hashlib.sha256("".join(parts).encode()).hexdigest()
 

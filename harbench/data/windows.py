@@ -9,11 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from harbench.data.interpolation import REGULAR_TOLERANCE, decimate, interpolate, lowers
 from harbench.dataset import FloatArray, IntArray, Recording, WindowOptions
 from harbench.errors import HarbenchError
-
-REGULAR_TOLERANCE = 0.01
-SNAP = 1e-3
 
 
 @dataclass(frozen=True)
@@ -76,9 +74,10 @@ def _pieces(recording: Recording, max_gap: float) -> Iterator[Recording]:
 def resample(piece: Recording, rate: float) -> tuple[NDArray[np.float64], FloatArray, IntArray]:
     """Bring one gap-free stretch to a regular grid of `rate` Hz.
 
-    Linear interpolation on the time stamps; a grid point between a present and a missing sample
-    is missing. Labels are those of the nearest sample. Stretches that already lie on the grid
-    (every period within 1 % of 1/rate and no drift) are returned untouched.
+    Linear interpolation on the time stamps, after a low-pass below rate / 2 where the stretch was
+    sampled faster; a grid point between a present and a missing sample is missing. Labels are
+    those of the nearest sample. Stretches that already lie on the grid (no sample further than 1 %
+    of a period from its place) are returned untouched.
     """
     time, values, labels = piece.time, piece.values, piece.labels
     if len(time) < 2:
@@ -88,20 +87,10 @@ def resample(piece: Recording, rate: float) -> tuple[NDArray[np.float64], FloatA
         return time, values, labels
     count = int(np.floor((time[-1] - time[0]) * rate + 1e-6)) + 1
     grid = time[0] + np.arange(count) / rate
-    right = np.clip(np.searchsorted(time, grid), 1, len(time) - 1)
-    left = right - 1
-    weight = np.clip((grid - time[left]) / (time[right] - time[left]), 0.0, 1.0)
-    # Time stamps are rounded: a grid point this near to a sample, in periods, lies on it.
-    weight = np.where(np.abs(weight - np.round(weight)) < SNAP, np.round(weight), weight)
-    nearest = np.where(weight < 0.5, left, right)
-    share = weight[:, None, None].astype(np.float32)
-    # A weight of exactly 0 or 1 needs one neighbour only: a missing other one must not spoil it.
-    mixed = np.where(
-        share == 0,
-        values[left],
-        np.where(share == 1, values[right], (1 - share) * values[left] + share * values[right]),
-    )
-    return grid, mixed.astype(np.float32), labels[nearest]
+    mixed, nearest = interpolate(time, values, grid)
+    if lowers(time, rate):
+        mixed = decimate(time, grid, rate, lambda times: interpolate(time, values, times)[0])
+    return grid, mixed, labels[nearest]
 
 
 def _majority(labels: IntArray) -> tuple[int, float]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harbench.data.gaps import close_gaps
+from harbench.data.gaps import close_gaps, on_grid
 
 NAN = float("nan")
 
@@ -35,3 +36,26 @@ def test_a_straight_line_is_restored_and_present_values_are_kept(
     np.testing.assert_allclose(filled[known], line[known], rtol=1e-6)
     assert known[np.array(present)].all()
     np.testing.assert_array_equal(values, before)
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.013, 1.7])
+@pytest.mark.parametrize("frequency", [3.0, 28.0, 80.0])
+def test_denser_samples_on_a_grid_leave_no_alias(offset: float, frequency: float) -> None:
+    """342 Hz to 50 Hz, a long pause in it: only the ends of its two parts may hold an alias."""
+    time = np.cumsum(np.random.default_rng(1).uniform(0.7, 1.3, 2000) / 342)
+    time = time[(time < 2.5) | (time > 3.1)]
+    grid = time[0] + offset + np.arange(180) / 50
+    signal = np.sin(2 * np.pi * frequency * time)[:, None]
+    found = on_grid(time, signal, grid, 0.2)[:, 0]
+    pause = (grid > time[time < 2.5][-1]) & (grid < time[time > 3.1][0])
+    assert (np.isnan(found) == pause).all()
+    expected = np.sin(2 * np.pi * frequency * grid) if frequency < 25 else np.zeros(len(grid))
+    near = (np.abs(grid - 2.5) < 0.3) | (np.abs(grid - 3.1) < 0.3) | (grid < time[0] + 0.25)
+    assert np.abs(found - expected)[~near & ~pause].max() < 0.05
+
+
+@given(count=st.integers(2, 60), spare=st.integers(0, 40), rate=st.sampled_from([20.0, 50.0, 90.0]))
+def test_a_ramp_on_a_grid_stays(count: int, spare: int, rate: float) -> None:
+    grid = 1.0 + np.arange(count) / rate
+    time = np.linspace(grid[0] - spare / 100, grid[-1] + spare / 200, 4 * count + 2 * spare)
+    assert np.allclose(on_grid(time, time[:, None], grid, 1.0)[:, 0], grid, atol=1e-4)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harbench.data.interpolation import interpolate
 from harbench.data.windows import cut, resample
 from harbench.dataset import Recording, WindowOptions
 from harbench.errors import HarbenchError
@@ -133,3 +134,99 @@ def test_infinite_values_are_refused_with_their_place() -> None:
     take.values[4] = np.inf
     with pytest.raises(HarbenchError, match="'r': sample 4 holds an infinite value"):
         list(cut(take, RATE, OPTIONS))
+
+
+def tone(time: np.ndarray, frequency: float) -> Recording:
+    """One sensor, one channel: a sine of amplitude 1 about 10."""
+    values = 10 + np.sin(2 * np.pi * frequency * time)
+    return Recording("r", "s", time, values[:, None, None].astype(np.float32),
+                     np.zeros(len(time), dtype=np.int64))  # fmt: skip
+
+
+def uneven(seconds: float = 8.0, seed: int = 0) -> np.ndarray:
+    """Stamps like those of CZU-MHAD: 342 Hz that turn into 555 Hz, with jitter."""
+    periods = np.concatenate([np.full(int(342 * seconds / 2), 1 / 342),
+                              np.full(int(555 * seconds / 2), 1 / 555)])  # fmt: skip
+    return np.cumsum(periods * np.random.default_rng(seed).uniform(0.7, 1.3, len(periods)))
+
+
+STAMPS = {
+    "even, a multiple": np.arange(1600) / 200,
+    "even, no multiple": np.arange(2736) / 342,
+    "uneven": uneven(),
+}
+
+
+@pytest.mark.parametrize("time", STAMPS.values(), ids=STAMPS.keys())
+@pytest.mark.parametrize("frequency", [28.0, 45.0, 52.0, 80.0])
+def test_what_the_lower_rate_cannot_hold_leaves_no_alias(
+    time: np.ndarray, frequency: float
+) -> None:
+    _, values, _ = resample(tone(time, frequency), RATE)
+    assert np.abs(values[12:-12] - 10).max() < 0.05
+    assert np.abs(values - 10).max() < 1.2
+
+
+@pytest.mark.parametrize("time", STAMPS.values(), ids=STAMPS.keys())
+@pytest.mark.parametrize("frequency", [0.5, 3.0, 12.0])
+def test_what_the_lower_rate_holds_stays(time: np.ndarray, frequency: float) -> None:
+    grid, values, _ = resample(tone(time, frequency), RATE)
+    expected = 10 + np.sin(2 * np.pi * frequency * grid)
+    assert np.abs(values[12:-12, 0, 0] - expected[12:-12]).max() < 0.05
+
+
+def test_without_a_lower_rate_nothing_is_filtered() -> None:
+    """Straight lines, as ever: at the same rate but off the grid, and at a higher one."""
+    time = np.arange(400) / RATE * 0.995
+    for rate in (RATE, 2 * RATE):
+        take = tone(time, 20.0)
+        grid, values, _ = resample(take, rate)
+        expected = np.interp(grid, time, take.values[:, 0, 0])
+        assert np.abs(values[:, 0, 0] - expected).max() < 3e-3
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    holes=st.lists(st.tuples(st.integers(0, 799), st.integers(1, 60)), max_size=12),
+    even=st.booleans(),
+    level=st.floats(-50, 50),
+)
+def test_a_low_pass_respects_gaps(holes: list[tuple[int, int]], even: bool, level: float) -> None:
+    """Missing exactly where straight lines are; each run is filtered as if it were alone."""
+    time = np.arange(800) / 200 if even else uneven(2.0)[:800]
+    take = Recording("r", "s", time, np.zeros((800, 2, 1), np.float32), np.zeros(800, np.int64))
+    take.values[:, 0, 0], take.values[:, 1, 0] = level, 3 * time
+    for begin, length in holes:
+        take.values[begin : begin + length] = np.nan
+    grid, values, _ = resample(take, RATE)
+    lines, _ = interpolate(time, take.values, grid)
+    assert (np.isnan(values) == np.isnan(lines)).all()
+    # A constant and a ramp come out as they are, at the edges of gaps, too.
+    assert np.allclose(values, lines, atol=2e-4, equal_nan=True)
+
+
+def test_what_lies_behind_a_gap_has_no_influence() -> None:
+    time = np.arange(800) / 200
+    calm, wild = tone(time, 3.0), tone(time, 3.0)
+    for take in (calm, wild):
+        take.values[397:401] = np.nan
+    wild.values[401:] = 1e6
+    ours, theirs = resample(calm, RATE)[1], resample(wild, RATE)[1]
+    assert np.array_equal(ours[:100], theirs[:100], equal_nan=True)
+    assert np.isfinite(ours[:99]).all() and (theirs[101:] == 1e6).all()
+
+
+def test_a_burst_of_stamps_does_not_swell_the_fine_grid() -> None:
+    """Half of the samples a microsecond apart: 100,000 samples take well under a second."""
+    time = np.cumsum(np.tile([1e-6, 1 / 100], 50_000))
+    grid, values, _ = resample(tone(time, 2.0), RATE)
+    assert len(grid) == pytest.approx(25_000, abs=10)
+    assert np.abs(values[:, 0, 0] - 10 - np.sin(4 * np.pi * grid)).max() < 0.02
+
+
+@pytest.mark.parametrize("rate", [1e-9, 0.02, 0.11, 1.0])
+def test_a_rate_with_few_or_no_periods_in_a_stretch(rate: float) -> None:
+    time = np.arange(2000) / 200
+    grid, values, _ = resample(recording(time), rate)
+    assert len(grid) == int(10 * rate - 0.005 * rate) + 1
+    assert np.allclose(values[:, 0, 0], grid, atol=1e-3)
