@@ -89,7 +89,8 @@ class Dataset(ABC):
     Subclasses set `name` (the file's name, hyphens for underscores), `Options` and `embedded`
     (True where no raw file is needed), and implement `info` and `recordings`. archive: the official
     file's name, looked for in $HARBENCH_DATA. obtain: where the raw data is to be had where there
-    is no stable address.
+    is no stable address. remarks: sentences on what is done to the raw signal, which `prepare` and
+    `info` say.
     """
 
     name: ClassVar[str]
@@ -97,6 +98,7 @@ class Dataset(ABC):
     embedded: ClassVar[bool] = False
     archive: ClassVar[str] = ""
     obtain: ClassVar[str] = ""
+    remarks: tuple[str, ...] = ()
 
     def __init__(self, options: WindowOptions) -> None:
         self.options = options
