@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from harbench.data.archive import Members, is_number, open_inner, open_source
-from harbench.data.clock import sampling_times
+from harbench.data.clock import REPAIR, sampling_times
 from harbench.data.gaps import on_grid
 from harbench.dataset import (
     LARGEST_VALUE,
@@ -59,10 +59,6 @@ OUTER = re.compile(r"(?:^|/)proband(\d+)/data/(acc|gyr|mag)_([a-z]+)_csv\.zip$")
 # The first part of a recording in parts has no number in gyr and mag.
 PART = re.compile(r"(?:^|/)(?:acc|gyr|mag)_[a-z]+(?:_(\d))?_csv\.zip$")
 CSV = re.compile(r"(?:^|/)[A-Za-z]+_[a-z]+(?:_\d)?_([a-z]+)\.csv$")
-REPAIR = (
-    "Stamps are arrival times with stalls and bursts: each series was put back on its even "
-    "clock; real losses stay gaps."
-)
 Series = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 

@@ -89,8 +89,7 @@ class Dataset(ABC):
     Subclasses set `name` (the file's name, hyphens for underscores), `Options` and `embedded`
     (True where no raw file is needed), and implement `info` and `recordings`. archive: the official
     file's name, looked for in $HARBENCH_DATA. obtain: where the raw data is to be had where there
-    is no stable address. remarks: sentences on what is done to the raw signal, which `prepare` and
-    `info` say.
+    is no stable address.
     """
 
     name: ClassVar[str]
@@ -98,7 +97,6 @@ class Dataset(ABC):
     embedded: ClassVar[bool] = False
     archive: ClassVar[str] = ""
     obtain: ClassVar[str] = ""
-    remarks: tuple[str, ...] = ()
 
     def __init__(self, options: WindowOptions) -> None:
         self.options = options
@@ -107,6 +105,11 @@ class Dataset(ABC):
     def raw_name(self) -> str:
         """What the raw folder or zip is called in $HARBENCH_DATA."""
         return self.name
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences on what is done to the raw signal, which `prepare` and `info` say."""
+        return ()
 
     def open(self, source: Path) -> None:  # noqa: B027
         """Look at the raw data before `info` is asked for; for facts that lie in the files."""

@@ -9,6 +9,11 @@ from scipy.ndimage import maximum_filter1d, minimum_filter1d
 from harbench.dataset import BoolArray
 
 Times = NDArray[np.float64]
+# What a dataset that uses it has to say.
+REPAIR = (
+    "Stamps are arrival times with stalls and bursts: each series was put back on its even "
+    "clock; real losses stay gaps."
+)
 # Samples: what is late for less than WINDOW is a stall; at the ends, for less than SHORTEST.
 WINDOW, SHORTEST = 1001, 151
 BLOCKS, LONGEST_BLOCK, ROUNDS = 8, 250, 4
