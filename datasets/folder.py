@@ -6,13 +6,14 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harbench.data.archive import Members, open_source
+from harbench.data.clock import REPAIR, sampling_times
 from harbench.data.gaps import close_gaps, on_grid
 from harbench.data.tables import numbers, read_table
 from harbench.dataset import (
@@ -69,10 +70,12 @@ class FolderOptions(WindowOptions):
     """at: the name of the folder (or .zip) in $HARBENCH_DATA, and of the dataset in results.
 
     fill_gap: seconds; missing values between present ones that are so near are interpolated.
+    clock: arrival where `time` says when samples arrived (stalls, then bursts): it is repaired.
     """
 
     at: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*$")] = ""
     fill_gap: Annotated[float, Field(ge=0)] = 0.0
+    clock: Literal["sampling", "arrival"] = "sampling"
 
 
 @register_dataset
@@ -99,6 +102,11 @@ class Folder(Dataset):
         if not self.options.at:
             raise HarbenchError(NOWHERE)
         return self.options.at
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """That the clock was repaired, where it was."""
+        return (REPAIR,) if self.options.clock == "arrival" else ()
 
     def open(self, source: Path) -> None:
         """Read dataset.toml."""
@@ -166,6 +174,8 @@ class Folder(Dataset):
 
     def _recording(self, members: Members, name: str, files: dict[str, str]) -> Recording:
         series = {device: self._series(members, file, device) for device, file in files.items()}
+        if self.options.clock == "arrival":
+            series = {device: _even(found) for device, found in series.items()}
         if "" in series:
             time, values, labels = series[""]
         else:
@@ -282,6 +292,12 @@ class Folder(Dataset):
         if label not in self.info.classes:
             raise HarbenchError(f"{where}: {unknown('class', label, self.info.classes)}")
         return self.info.classes.index(label)
+
+
+def _even(series: Series) -> Series:
+    """The series on its even clock instead of arrival times."""
+    time, kept = sampling_times(series[0])
+    return time, series[1][kept], None if series[2] is None else series[2][kept]
 
 
 def _facts(members: Members, file: str) -> Facts:

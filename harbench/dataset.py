@@ -106,6 +106,11 @@ class Dataset(ABC):
         """What the raw folder or zip is called in $HARBENCH_DATA."""
         return self.name
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences on what is done to the raw signal, which `prepare` and `info` say."""
+        return ()
+
     def open(self, source: Path) -> None:  # noqa: B027
         """Look at the raw data before `info` is asked for; for facts that lie in the files."""
 

@@ -208,7 +208,7 @@ def write(recordings: Iterable[Recording], dataset: Dataset, folder: Path) -> di
         "info": info_to_json(info),
         "recordings": names,
         "checksum": checksum(folder / "windows.f32"),
-        "notes": covered.notes(labels, spec),
+        "notes": [*dataset.remarks, *covered.notes(labels, spec)],
     }
 
 

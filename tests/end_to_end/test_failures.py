@@ -109,11 +109,11 @@ from harbench.training import fit as module
 
 whole = module.train
 
-def train(method, stage, network, data, seed, *rest):
-    if seed == 1 and not os.path.exists({marker!r}):
+def train(training, *rest):
+    if training.seed == 1 and not os.path.exists({marker!r}):
         open({marker!r}, "w").close()
         os.kill(os.getpid(), 9)
-    return whole(method, stage, network, data, seed, *rest)
+    return whole(training, *rest)
 
 module.train = train
 """

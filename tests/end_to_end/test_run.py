@@ -143,7 +143,7 @@ def test_a_sweep_runs_its_variants(cli: Cli, results: Path) -> None:
     )
     assert answer.code == 0, answer.err
     labels = {path.parent.name for path in results.rglob("seed-0.json")}
-    assert len(labels) == 10 and LABEL in labels
+    assert len(labels) == 12 and LABEL in labels
     assert "robusthar+fusion=concat+heads=2+mstm=false+width=8" in labels
     for name in ("full", "w/o MSTM", "shared encoder"):
         assert name in answer.out

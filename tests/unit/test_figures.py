@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
-from unit.frames import CLEAN, MIXED, records
+from unit.frames import CLEAN, MIXED, records, rules
 
 from harbench.analysis.figures import bars, curves
 from harbench.analysis.figures.dataset import Example, show
@@ -156,7 +157,7 @@ def test_a_report_holds_everything_in_one_page() -> None:
     plain = grid()
     plain = plain[~((plain["method"] == "hydra") & (plain["dataset"] == "y"))]
     frame = pd.concat([plain, sweep("full", "w/o MSTM").assign(
-        protocol="ablation", budget="paper",
+        protocol="ablation", budget="paper", rules=json.dumps(rules("ablation")),
         **{key: grid()[key].iloc[0] for key in ("parameters", "train_seconds", "device", "commit",
            "windows_per_second", "peak_memory", "dirty", "harbench", "packages", "platform")},
         path="ablation")], ignore_index=True)  # fmt: skip

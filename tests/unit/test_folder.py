@@ -244,6 +244,25 @@ def test_devices_that_do_not_fit_are_refused(
         store.load(SPEC)
 
 
+def test_arrival_times_are_repaired_if_asked(lab: Path) -> None:
+    """The hip's delivery stalls for 0.6 s; as its signal is the true time, the grid shows it."""
+    for subject in ("anna", "ben", "cleo"):
+        (lab / subject / "monday.csv").unlink()
+        time = np.arange(600) / 50
+        late = np.where(time >= 5, np.maximum(time, 5.6 + (time - 5) / 20), time)
+        for sensor, stamps in (("wrist", time), ("hip", late)):
+            columns = {"time": stamps, "x": time, "y": 1.0}
+            if sensor == "wrist":
+                columns["label"] = np.where(time < 6, "walk", "sit")
+            pd.DataFrame(columns).to_csv(lab / subject / f"monday.{sensor}.csv", index=False)
+    assert np.isnan(store.load(SPEC).windows).any() and not store.notes(SPEC)
+    spec = SPEC + "+clock=arrival"
+    data = store.load(spec)
+    np.testing.assert_allclose(data.windows[:, :, 1, 0], data.windows[:, :, 0, 0], atol=1e-4)
+    (note,) = store.notes(spec)
+    assert "arrival times" in note
+
+
 def test_outer_joined_devices_are_warned_of(lab: Path) -> None:
     whole = table()
     hip = whole.iloc[::20][["time", "hip.x", "hip.y"]].assign(time=lambda t: t["time"] + 0.003)

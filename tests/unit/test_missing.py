@@ -149,7 +149,7 @@ def test_windows_with_gaps_are_found_in_blocks(monkeypatch: pytest.MonkeyPatch) 
     from harbench.data import missing
     from harbench.testing.windows import made_up
 
-    monkeypatch.setattr(missing, "CHUNK", 7)
+    monkeypatch.setattr(missing, "BLOCK", 7)
     data = made_up((40, 2, 3))
     windows = np.array(data.windows)
     windows[[0, 8, 20], 3, 1, 2] = np.nan
