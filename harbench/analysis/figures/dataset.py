@@ -155,11 +155,10 @@ def _window(
     axes: Axes, name: str, values: np.ndarray, rate: float, bands: Mapping[str, list[int]]
 ) -> None:
     time = np.arange(len(values)) / rate
-    missing = np.isnan(values).any(axis=1)
-    axes.fill_between(
-        time, 0, 1, where=missing, transform=axes.get_xaxis_transform(), color="0.85", step="mid"
-    )
     for band, members in enumerate(bands.values()):
+        missing = np.isnan(values[:, members]).any(axis=1)
+        low, high = -BAND * (band + 0.5), -BAND * (band - 0.5)
+        axes.fill_between(time, low, high, where=missing, color="0.85", step="mid", linewidth=0)
         lines = np.clip(values[:, members], -BAND / 2, BAND / 2) - BAND * band
         for colour, line in enumerate(lines.T):
             axes.plot(time, line, linewidth=0.7, color=f"C{colour}")
