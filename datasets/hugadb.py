@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-import pandas as pd
 from pydantic import Field
 
-from harbench.data.archive import Members, is_number, open_source
+from harbench.data.archive import Members, open_source
 from harbench.dataset import (
     Dataset,
     DatasetInfo,
@@ -30,6 +31,7 @@ COLUMNS, HEADER_LINES, LABEL = 39, 4, 38
 LARGEST_FILE = 20_000_000
 PER_G, PER_DEGREE = 16384.0, 16.384
 FILE = re.compile(r"(?:^|/)HuGaDB_v\d_([a-z_]+)_(\d\d)_(\d\d)\.txt$")
+WHOLE = re.compile(rb"\s*[-+]?\d{1,18}\s*")
 # In the order of the columns.
 UNITS = {
     "rf": ("right foot", (0.12, 0.10, -0.90)),
@@ -215,28 +217,28 @@ def _files(members: Members) -> dict[tuple[str, str, int], str]:
 
 
 def _parse(members: Members, file: str) -> np.ndarray:
-    """All columns of one file, (S, 39) int32: units x (acc, gyro), two EMG, the activity."""
+    """All columns of one file, (S, 39) int64: units x (acc, gyro), two EMG, the activity."""
     where = f"{members.source}: {file}"
-    try:
-        with members.open(file) as stream:
-            for _ in range(HEADER_LINES):
-                stream.readline()
-            table = pd.read_csv(
-                stream,
-                sep="\t",
-                header=None,
-                dtype=np.int32,
-                names=range(COLUMNS),
-                index_col=False,
-                skip_blank_lines=False,
-                on_bad_lines="error",
-            ).to_numpy()
-    except (ValueError, OverflowError, pd.errors.ParserError) as error:
-        raise HarbenchError(
-            f"{where}, line {_bad_line(members, file)}: expected {COLUMNS} whole numbers."
-        ) from error
-    if len(table) == 0:
+    content = members.read(file).rstrip()
+    samples = content.count(b"\n") + 1 - HEADER_LINES
+    if samples < 1:
         raise HarbenchError(f"{where} holds no samples.")
+    try:
+        with warnings.catch_warnings():
+            # numpy reads 1.5 as 1, and only warns.
+            warnings.simplefilter("error", DeprecationWarning)
+            table = np.loadtxt(
+                io.BytesIO(content),
+                dtype=np.int64,
+                comments=None,
+                delimiter="\t",
+                skiprows=HEADER_LINES,
+                ndmin=2,
+            )
+    except (ValueError, DeprecationWarning) as error:
+        raise _not_whole(members, file) from error
+    if table.shape != (samples, COLUMNS):
+        raise _not_whole(members, file)
     good = np.isin(table[:, LABEL], list(ACTIVITIES))
     if not good.all():
         line = int(np.argmin(good)) + HEADER_LINES + 1
@@ -244,15 +246,16 @@ def _parse(members: Members, file: str) -> np.ndarray:
     return table
 
 
-def _bad_line(members: Members, file: str) -> int:
-    """The first line (from 1) that does not hold 39 whole numbers."""
+def _not_whole(members: Members, file: str) -> HarbenchError:
+    """The error that names the first line (from 1) without 39 whole numbers."""
     with members.open(file) as stream:
         for number, line in enumerate(stream, start=1):
             fields = line.split(b"\t")
-            whole = all(is_number(f) and float(f).is_integer() for f in fields)
+            whole = all(WHOLE.fullmatch(field) for field in fields)
             if number > HEADER_LINES and not (len(fields) == COLUMNS and whole):
-                return number
-    return 0
+                break
+    where = f"{members.source}: {file}, line {number}"
+    return HarbenchError(f"{where}: expected {COLUMNS} whole numbers.")
 
 
 def _scaled(table: np.ndarray) -> FloatArray:

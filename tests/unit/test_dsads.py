@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,8 @@ from harbench.datasets.dsads import Dsads, DsadsOptions
 from harbench.data import store
 from harbench.errors import HarbenchError
 
-GENUINE = Path(__file__).resolve().parents[3] / "shared" / "data" / "dsads.zip"
+SHARED = Path(os.environ.get("HARBENCH_DATA") or Path(__file__).parents[3] / "shared" / "data")
+GENUINE = SHARED / "dsads.zip"
 
 
 def segment(activity: int, subject: int, number: int) -> str:

@@ -99,6 +99,11 @@ def test_the_table_is_the_official_one() -> None:
         (take(rows(2, 1)) + "\n1\t2\t3", "line 7: expected 39 whole numbers"),
         (take(rows(2, 1)).replace("1638", "x", 1), "line 5: expected 39 whole numbers"),
         (take(rows(2, 1)).replace("1638", "1.5", 1), "line 5: expected 39 whole numbers"),
+        (take(rows(1, 1)) + "\n\n" + take(rows(1, 1)).rpartition("\n")[2], "line 6: expected 39"),
+        (take(rows(2, 1)).replace("16384", str(2**70), 1), "line 5: expected 39 whole numbers"),
+        (take(rows(2, 1)).replace("16384", "", 1), "line 5: expected 39 whole numbers"),
+        (take(rows(2, 1)).replace("16384", "1e4", 1), "line 5: expected 39 whole numbers"),
+        (take(rows(2, 1)).replace("\t1\n", "\n").removesuffix("\t1"), "line 5: expected 39"),
         (take(rows(1, 1) + rows(1, 13)), "line 6: column 39 holds no known activity"),
         (take([]), "holds no samples"),
     ],
@@ -107,6 +112,12 @@ def test_a_broken_file_is_named_with_its_line(tmp_path: Path, text: str, message
     path = zipped(tmp_path, {"walking_01_00": text})
     with pytest.raises(HarbenchError, match=message):
         read(path)
+
+
+def test_line_ends_and_blanks_of_other_systems(tmp_path: Path) -> None:
+    text = take(rows(3, 1)).replace("\n", "\r\n") + "\r\n"
+    values = read(zipped(tmp_path, {"walking_01_00": text}))["walking_01_00"]
+    assert values.shape == (3, 6, 6) and np.allclose(values[..., :3], 1.0)
 
 
 def test_another_archive_is_refused(tmp_path: Path) -> None:
