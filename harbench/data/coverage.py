@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harbench.data.windows import Window, check_recording, cut, resample
+from harbench.data.windows import Window, check_recording, cut, resample, stretches
 from harbench.dataset import DatasetInfo, Recording, WindowOptions
 from harbench.errors import HarbenchError
 
@@ -142,13 +141,6 @@ def with_option(spec: str, key: str, value: Any) -> str:
     name, *pairs = spec.split("+")
     kept = [pair for pair in pairs if pair.partition("=")[0] != key]
     return "+".join([name, *kept, f"{key}={value}"])
-
-
-def stretches(recording: Recording, max_gap: float) -> list[tuple[int, int]]:
-    """[begin, end) of the samples between pauses longer than `max_gap` seconds."""
-    breaks = (np.flatnonzero(np.diff(recording.time) > max_gap) + 1).tolist()
-    bounds = [0, *breaks, len(recording.time)]
-    return [(b, e) for b, e in itertools.pairwise(bounds) if e > b]
 
 
 def padded(recording: Recording, rate: float, options: WindowOptions) -> Window | None:

@@ -7,6 +7,7 @@ one permutation, segments grow around a fixed centre.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -98,6 +99,24 @@ def corrupt(
     return missing
 
 
+def corruptions(
+    conditions: Sequence[Condition],
+    dataset: HARDataset,
+    indices: IntArray,
+    seed: int,
+    part: str = "test",
+) -> Iterator[tuple[Condition, Missing]]:
+    """Each condition with the corruption of the windows `indices` (n,) under it.
+
+    What the windows have of their own is read once, and only if a condition takes something away.
+    """
+    takes = any(condition.corrupts for condition in conditions)
+    present = present_channels(dataset, indices) if takes else None
+    shape, fingerprint = dataset.shape, dataset.fingerprint
+    for condition in conditions:
+        yield condition, corrupt(condition, len(indices), shape, fingerprint, seed, part, present)
+
+
 def counted(condition: Condition, dataset: HARDataset, test: IntArray, seed: int) -> BoolArray:
     """(n,) which of the test windows a condition scores: all, or those with (without) gaps.
 
@@ -105,8 +124,7 @@ def counted(condition: Condition, dataset: HARDataset, test: IntArray, seed: int
     """
     if condition.scale not in get_args(Subset):
         return np.ones(len(test), dtype=bool)
-    blocks = np.array_split(test, max(1, -(-len(test) // BLOCK)))
-    gaps = np.concatenate([np.isnan(dataset.windows[b]).any(axis=(1, 2, 3)) for b in blocks])
+    gaps = np.concatenate([missing.any(axis=(1, 2, 3)) for missing in _gaps(dataset, test)])
     found = gaps if condition.scale == "gaps" else ~gaps
     if not found.any():
         lack = "has missing values of its own" if condition.scale == "gaps" else "is complete"
@@ -153,6 +171,11 @@ def _cells(
 
 
 def present_channels(dataset: HARDataset, indices: IntArray) -> BoolArray:
-    """(n, N, C): False where a window lacks every value of a channel; read in blocks."""
-    blocks = np.array_split(indices, max(1, -(-len(indices) // BLOCK)))
-    return np.concatenate([~np.isnan(dataset.windows[block]).all(axis=1) for block in blocks])
+    """(n, N, C): False where a window lacks every value of a channel."""
+    return np.concatenate([~missing.all(axis=1) for missing in _gaps(dataset, indices)])
+
+
+def _gaps(dataset: HARDataset, indices: IntArray) -> Iterator[BoolArray]:
+    """(block, T, N, C): True where a value is missing; blocks of the windows in their order."""
+    for block in np.array_split(indices, max(1, -(-len(indices) // BLOCK))):
+        yield np.isnan(dataset.windows[block])

@@ -14,13 +14,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from harbench.data import gaps, interpolation, windows
+from harbench.data import clock, coverage, gaps, interpolation, windows
 from harbench.data.paths import cache_dir, writing
 from harbench.dataset import Dataset
 
 BLOCK = 1 << 20
 # What is read of a raw file rather than trusted to its size and time.
 SMALL = (".toml",)
+# The engine's part in what a raw file becomes.
+STEPS = (clock, coverage, gaps, interpolation, windows)
 _verified: set[tuple[str, int, int, int]] = set()
 
 
@@ -85,7 +87,7 @@ def _mark(path: Path) -> list[Any]:
 
 
 def _code(dataset: Dataset) -> str:
-    modules = (sys.modules[type(dataset).__module__], windows, gaps, interpolation)
+    modules = (sys.modules[type(dataset).__module__], *STEPS)
     parts = [_without_layout(inspect.getsource(module)) for module in modules]
     return hashlib.sha256("".join(parts).encode()).hexdigest()
 

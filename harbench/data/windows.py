@@ -33,7 +33,7 @@ def cut(recording: Recording, rate: float, options: WindowOptions) -> Iterator[W
     origin = float(recording.time[0]) if len(recording.time) else 0.0
     for piece in _pieces(recording, options.max_gap):
         time, values, labels = resample(piece, rate)
-        first = round((float(time[0]) - origin) * rate) if len(time) else 0
+        first = round((float(time[0]) - origin) * rate)
         for start in range(0, len(values) - options.window + 1, options.step):
             part = slice(start, start + options.window)
             label, share = _majority(labels[part])
@@ -56,11 +56,16 @@ def check_recording(recording: Recording) -> None:
         raise HarbenchError(f"Recording {recording.name!r}: sample {row} holds an infinite value.")
 
 
+def stretches(recording: Recording, max_gap: float) -> list[tuple[int, int]]:
+    """[begin, end) of the samples between pauses longer than `max_gap` seconds."""
+    breaks = (np.flatnonzero(np.diff(recording.time) > max_gap) + 1).tolist()
+    bounds = [0, *breaks, len(recording.time)]
+    return [(b, e) for b, e in itertools.pairwise(bounds) if e > b]
+
+
 def _pieces(recording: Recording, max_gap: float) -> Iterator[Recording]:
-    """The stretches between pauses longer than `max_gap` seconds."""
-    breaks = np.flatnonzero(np.diff(recording.time) > max_gap) + 1
-    bounds = [0, *breaks.tolist(), len(recording.time)]
-    for begin, end in itertools.pairwise(bounds):
+    """The stretches as recordings."""
+    for begin, end in stretches(recording, max_gap):
         part = slice(begin, end)
         yield Recording(
             recording.name,

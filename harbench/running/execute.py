@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from harbench.data import splits, store
-from harbench.data.missing import corrupt, counted, present_channels
+from harbench.data.missing import corruptions, counted
 from harbench.data.source import WindowSource
 from harbench.errors import HarbenchError, TrainingError, one_line
 from harbench.evaluation.metrics import probability_scores, scores
@@ -115,11 +115,8 @@ def evaluate(run: Run, training: Training, fitted: Fitted) -> tuple[list[Conditi
     dataset, test = training.dataset, training.split.test
     true = dataset.labels[test]
     rows, kept, seconds = [], [], 0.0
-    present = present_channels(dataset, test)
-    for condition in run.protocol.conditions:
-        missing = corrupt(
-            condition, len(test), dataset.shape, dataset.fingerprint, run.seed, present=present
-        )
+    conditions = run.protocol.conditions
+    for condition, missing in corruptions(conditions, dataset, test, run.seed):
         device = torch.device(run.device)
         source = WindowSource(dataset, test, fitted.standardiser, device, missing)
         begun = time.perf_counter()

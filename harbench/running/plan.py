@@ -95,8 +95,9 @@ def make_plan(
             ):
                 given = {**values, **(settings or {})}
                 for seed, search in zip(chosen, searched, strict=True):
-                    found = configure(name, dataset, given, search.get(name))
+                    # Without a search all seeds have one configuration.
                     if seed == chosen[0] or search:
+                        found = configure(name, dataset, given, search.get(name))
                         check_method(found.method, dataset, spent)
                     label = found.label
                     if precision != "fp32":
@@ -163,20 +164,11 @@ def protocol_split(dataset: HARDataset, protocol: Protocol, seed: int) -> splits
 
 def check_split(dataset: HARDataset, protocol: Protocol, seed: int) -> None:
     """Find out before training whether the split and the corruption are possible."""
-    from harbench.data.missing import corrupt, counted, present_channels
+    from harbench.data.missing import corruptions, counted
 
     split = protocol_split(dataset, protocol, seed)
-    present = present_channels(dataset, split.test)
-    for condition in protocol.conditions:
+    for condition, _ in corruptions(protocol.conditions, dataset, split.test, seed):
         counted(condition, dataset, split.test, seed)
-        corrupt(
-            condition,
-            len(split.test),
-            dataset.shape,
-            dataset.fingerprint,
-            seed,
-            present=present,
-        )
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -198,7 +190,8 @@ def left_out(runs: Iterable[Run], protocols: Iterable[str]) -> list[str]:
     """In words, what the datasets of a plan cannot have of its protocols; nothing as a rule."""
     given = {rules.name: rules for rules in map(registry.protocol, protocols)}
     found = {}
-    for run in runs:
+    # One run stands for all that share dataset and protocol.
+    for run in {(run.source, run.protocol.name): run for run in runs}.values():
         whole, protocol = given[run.protocol.name], run.protocol
         scales = [scale for scale in whole.scales if scale not in protocol.scales]
         if scales:

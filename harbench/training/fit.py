@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from harbench.data.missing import Missing, corrupt, present_channels
+from harbench.data.missing import Missing, corruptions
 from harbench.data.source import Standardiser, WindowSource
 from harbench.dataset import HARDataset, IntArray
 from harbench.method import Batch, FitStage, InputShape, LabelledBatch, Stage
@@ -87,13 +87,11 @@ def initial_network(training: Training, device: torch.device) -> nn.Module:
 
 def part_missing(training: Training, part: str, indices: IntArray) -> Missing | None:
     """The corruption of the training or validation part, None for a clean one."""
-    condition = training.train_missing
-    if not condition.corrupts:
-        return None
-    data = training.dataset
-    present = present_channels(data, indices)
-    seed, fingerprint = training.seed, data.fingerprint
-    return corrupt(condition, len(indices), data.shape, fingerprint, seed, part, present)
+    conditions = [training.train_missing]
+    ((condition, missing),) = corruptions(
+        conditions, training.dataset, indices, training.seed, part
+    )
+    return missing if condition.corrupts else None
 
 
 def fit(
