@@ -126,7 +126,9 @@ class Hugadb(Dataset):
 
     The official description marks gyroscopes of single sensors in 465 of 635 recordings as
     corrupted: by default they are missing, which is real, documented missingness. Further sensors
-    clip now and then; they are kept. The two electromyographic channels are not read. A
+    clip now and then; they are kept. Seven numbers that 16 bits cannot hold (80 g, a million
+    deg/s) are missing. walking_06_05 repeats walking_06_03, and walking_06_06 walking_06_04; they
+    are kept, as in the official counts. The two electromyographic channels are not read. A
     recording's name is its file's. Source: Chereshnev and Kertesz-Farkas, AIST 2017.
     """
 
@@ -259,8 +261,11 @@ def _not_whole(members: Members, file: str) -> HarbenchError:
 
 
 def _scaled(table: np.ndarray) -> FloatArray:
-    """(S, 6, 6): per unit acceleration in g and angular velocity in deg/s."""
-    values = table[:, :36].astype(np.float32).reshape(len(table), len(UNITS), 6)
+    """(S, 6, 6): acceleration in g, angular velocity in deg/s; NaN where no sensor can be."""
+    raw = table[:, :36].reshape(len(table), len(UNITS), 6)
+    sixteen_bits = np.iinfo(np.int16)
+    held = (raw >= sixteen_bits.min) & (raw <= sixteen_bits.max)
+    values = np.where(held, raw, np.nan).astype(np.float32)
     values[..., :3] /= PER_G
     values[..., 3:] /= PER_DEGREE
     return values

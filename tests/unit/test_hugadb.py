@@ -75,6 +75,14 @@ def test_corrupted_gyroscopes_are_missing_kept_or_all_left_out(tmp_path: Path) -
     assert read(path, gyro="drop")["various_05_01"].shape == (4, 6, 3)
 
 
+def test_numbers_that_16_bits_cannot_hold_are_missing(tmp_path: Path) -> None:
+    table = rows(4, 1)
+    table[0][0], table[1][3], table[2][7] = 32768, -32769, 4312046944
+    table[3][0], table[3][3] = 32767, -32768
+    values = read(zipped(tmp_path, {"walking_01_00": take(table)}))["walking_01_00"]
+    assert np.argwhere(np.isnan(values)).tolist() == [[0, 0, 0], [1, 0, 3], [2, 1, 1]]
+
+
 def test_the_table_is_the_official_one() -> None:
     """Its lines that begin with a blank count, too."""
     table = corrupted_units()
@@ -128,9 +136,10 @@ def test_another_archive_is_refused(tmp_path: Path) -> None:
 @needs_genuine
 def test_genuine_samples_per_activity() -> None:
     found = np.zeros(13, dtype=np.int64)
-    people, takes, marked = set(), 0, 0
+    people, takes, marked, impossible = set(), 0, 0, 0
     table = corrupted_units()
-    for recording in Hugadb(HugadbOptions(activities="all")).recordings(GENUINE):
+    for recording in Hugadb(HugadbOptions(activities="all", gyro="keep")).recordings(GENUINE):
+        impossible += np.isnan(recording.values).sum()
         found[1:] += np.bincount(recording.labels, minlength=12)
         people.add(recording.subject)
         takes += 1
@@ -138,6 +147,7 @@ def test_genuine_samples_per_activity() -> None:
         marked += (kind, subject, int(number)) in table
     assert dict(enumerate(found.tolist()[1:], 1)) == SAMPLES
     assert (takes, len(people), marked, len(ACTIVITIES)) == (635, 18, 465, 12)
+    assert impossible == 7
 
 
 @needs_genuine
