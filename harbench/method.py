@@ -149,13 +149,17 @@ class Method(ABC):
     """One file in methods/. It never touches files, devices, test windows or global randomness.
 
     Subclasses set the class attributes and implement `build`, `stages`, `logits`, `test_config`.
-    `name` equals the file's name. `Config` is a frozen dataclass with a default for every field.
-    `presets` maps a dataset's name to configuration values that the original authors chose for
-    it; they are that dataset's defaults. `named_presets` maps a name that a user may give
-    (`msgnet+preset=original`) to values that replace the defaults.
+    `name` equals the file's name; `title` (how people write it) and `colour` (#rrggbb) are what
+    tables and figures show: literal strings, the name and some colour where left out. `Config` is
+    a frozen dataclass with a default for every field. `presets` maps a dataset's name to
+    configuration values that the original authors chose for it; they are that dataset's defaults.
+    `named_presets` maps a name that a user may give (`msgnet+preset=original`) to values that
+    replace the defaults.
     """
 
     name: ClassVar[str]
+    title: ClassVar[str]
+    colour: ClassVar[str]
     kind: ClassVar[Literal["supervised", "self-supervised"]]
     reference: ClassVar[str]
     Config: ClassVar[type[Any]]

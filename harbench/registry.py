@@ -9,14 +9,13 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
-import pkgutil
 import sys
 import traceback
 from functools import cache
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from harbench import discovery
 from harbench.dataset import DATASETS, Dataset
 from harbench.errors import HarbenchError, one_line, unknown
 from harbench.method import METHODS, Method
@@ -27,32 +26,14 @@ OF_FILE = "harbench_file_"
 REGISTERED: dict[str, dict[str, Any]] = {"method": METHODS, "dataset": DATASETS}
 
 
-def name_of(kind: str, module: str) -> str:
-    """What the method or dataset of a file is called: datasets have hyphens for underscores."""
-    return module.replace("_", "-") if kind == "dataset" else module
-
-
-@cache
-def _modules(group: str) -> dict[str, str]:
-    """Name -> module path of everything in harbench.<group> and its entry points."""
-    package = importlib.import_module(f"harbench.{group}")
-    found = {
-        name_of(group.removesuffix("s"), module.name): f"harbench.{group}.{module.name}"
-        for module in pkgutil.iter_modules(package.__path__)
-    }
-    for point in entry_points(group=f"harbench.{group}"):
-        found.setdefault(point.name, point.value.partition(":")[0])
-    return found
-
-
 def method_names() -> list[str]:
     """Every registered method, sorted."""
-    return sorted(_modules("methods"))
+    return sorted(discovery.modules("methods"))
 
 
 def dataset_names() -> list[str]:
     """Every registered dataset, sorted."""
-    return sorted(_modules("datasets"))
+    return sorted(discovery.modules("datasets"))
 
 
 def method_class(name: str) -> type[Method]:
@@ -95,19 +76,18 @@ def _import(kind: str, name: str) -> None:
     registered = REGISTERED[kind]
     if name in registered:
         return
-    modules = _modules(f"{kind}s")
-    if name not in modules:
-        raise unknown(kind, name, modules, hint=f"harbench list {kind}s")
+    known = discovery.modules(f"{kind}s")
+    if name not in known:
+        raise unknown(kind, name, known, hint=f"harbench list {kind}s")
     try:
-        importlib.import_module(modules[name])
+        importlib.import_module(known[name])
     except Exception as error:  # a broken plug-in may raise anything; it is reported, not hidden
         raise HarbenchError(
-            f"{kind.capitalize()} {name!r} cannot be imported from {modules[name]}: "
-            f"{one_line(error)}"
+            f"{kind.capitalize()} {name!r} cannot be imported from {known[name]}: {one_line(error)}"
         ) from error
     if name not in registered:
         raise HarbenchError(
-            f"Module {modules[name]} registers no {kind} called {name!r}: "
+            f"Module {known[name]} registers no {kind} called {name!r}: "
             f"its class needs @register_{kind} and name = {name!r}."
         )
 
@@ -115,7 +95,7 @@ def _import(kind: str, name: str) -> None:
 @cache
 def _of_file(kind: str, path: Path) -> Any:
     """The class that a Python file registers under its own name."""
-    name, taken = name_of(kind, path.stem), _modules(f"{kind}s")
+    name, taken = discovery.name_of(kind, path.stem), discovery.modules(f"{kind}s")
     if not path.is_file():
         raise HarbenchError(f"{kind.capitalize()} file {path} does not exist.")
     if name in taken:

@@ -174,6 +174,8 @@ class MaskCAE(Method):
     """
 
     name = "maskcae"
+    title = "MaskCAE"
+    colour = "#0072B2"
     kind = "self-supervised"
     reference = "Cheng et al., JBHI 2024"
     Config = MaskCAEConfig

@@ -48,7 +48,7 @@ def dataset(name: Name, here: Here = False) -> None:
 def _write(kind: str, name: str, here: bool, example: type, changes: dict[str, str]) -> str:
     """Write the example's source under another name; what the new file is called by."""
     import harbench
-    from harbench import registry
+    from harbench import discovery, registry
     from harbench.data.paths import writing
     from harbench.errors import HarbenchError
 
@@ -56,7 +56,7 @@ def _write(kind: str, name: str, here: bool, example: type, changes: dict[str, s
         raise HarbenchError(
             f"{name!r} cannot be a {kind}'s name: use lower-case letters, digits and underscores."
         )
-    registered = registry.name_of(kind, name)
+    registered = discovery.name_of(kind, name)
     taken = registry.method_names() if kind == "method" else registry.dataset_names()
     if registered in taken:
         raise HarbenchError(f"There is a {kind} {registered!r} already. Choose another name.")

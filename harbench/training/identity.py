@@ -25,7 +25,7 @@ from harbench.protocol import Condition
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 ENGINE = ("data", "evaluation", "training")
 # What a class says beside its training: it does not change what is learned.
-ASIDE = ("rebuild", "reproduce", "search_space")
+ASIDE = frozenset({"rebuild", "reproduce", "search_space", "title", "colour"})
 
 
 @dataclass(frozen=True)
@@ -115,11 +115,17 @@ def code_hash(sources: Iterable[str]) -> str:
         tree = ast.parse(source)
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef) and _is_method(node):
-                node.body = [n for n in node.body if getattr(n, "name", "") not in ASIDE]
+                node.body = [n for n in node.body if not ASIDE & _names(n)]
             if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
                 node.body = node.body[1:]
         digest.update(ast.dump(tree).encode())
     return digest.hexdigest()
+
+
+def _names(node: ast.stmt) -> set[str]:
+    """What a line of a class defines."""
+    targets = node.targets if isinstance(node, ast.Assign) else [node]
+    return {getattr(each, "name", "") or getattr(each, "id", "") for each in targets}
 
 
 def _is_method(node: ast.ClassDef) -> bool:

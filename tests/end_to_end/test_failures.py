@@ -161,12 +161,12 @@ def test_ctrl_c_ends_everything(tmp_path: Path) -> None:
 
 
 def test_a_broken_method_stops_nobody_else(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    from harbench import registry
+    from harbench import discovery
 
-    modules = {**registry._modules("methods"), "broken": "harbench.not_there"}
-    whole = registry._modules
+    modules = {**discovery.modules("methods"), "broken": "harbench.not_there"}
+    whole = discovery.modules
     monkeypatch.setattr(
-        registry, "_modules", lambda group: modules if group == "methods" else whole(group)
+        discovery, "modules", lambda group: modules if group == "methods" else whole(group)
     )
     answer = cli("list", "methods")
     assert answer.code == 0 and "robusthar" in answer.out
