@@ -100,7 +100,7 @@ def _tenths(since: IntArray) -> IntArray:
     time = np.cumsum(since)
     time -= time[begins][recording]
     length = np.maximum.reduceat(time, begins) + 1
-    return TENTHS * time // length[recording]
+    return np.asarray(TENTHS * time // length[recording])
 
 
 def _lengths(missing: BoolArray, since: IntArray, rate: float) -> tuple[tuple[float, int], ...]:

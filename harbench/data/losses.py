@@ -30,7 +30,7 @@ def lose(condition: Condition, part: Part) -> Missing:
 
 
 def joint(condition: Condition, part: Part) -> Missing:
-    """Sensors, channels and a segment go at once, as section 4.7 of the RobustHAR paper can be read.
+    """Sensors, channels and a segment go at once: the RobustHAR paper's 4.7 can be read so.
 
     A share u of the (window, sensor) cells, of the (window, sensor, channel) cells and of each
     window's steps is drawn, independently; one u for all, the largest with which no more than
@@ -177,11 +177,11 @@ def _whole(condition: Condition, part: Part, owners: NDArray[np.generic]) -> Mis
     (_, sensors, _), count = part.dataset.shape, len(part.indices)
     groups, group = np.unique(owners, return_inverse=True)
     rank = ranks(part.draws(condition.scale), len(groups), sensors)
-    present = part.present.any(axis=2)
+    present = np.asarray(part.present.any(axis=2))
     free = np.ones(rank.shape, dtype=bool)
     # What a window would lose last of what it has is kept for its whole group.
     kept = np.where(present, rank[group], -1).argmax(axis=1)
-    some = present.any(axis=1)
+    some = np.asarray(present.any(axis=1))
     free[group[some], kept[some]] = False
     cells = np.argsort(rank, axis=None)
     cells = cells[free.ravel()[cells]]

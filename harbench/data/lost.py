@@ -45,8 +45,8 @@ class Missing:
         """The losses of `count` windows of `shape` (T, N, C) without a segment; none by default."""
         steps, sensors, channels = shape
         nothing = np.zeros((count, sensors, channels), dtype=bool)
-        nowhere = np.zeros((2, count), dtype=np.int64)
-        return cls(steps, nothing if lost is None else lost, *nowhere, packed, stuck)
+        nowhere = np.zeros(count, dtype=np.int64)
+        return cls(steps, nothing if lost is None else lost, nowhere, nowhere.copy(), packed, stuck)
 
     def observed(self, rows: IntArray | slice) -> BoolArray:
         """The mask (len(rows), T, N, C) of some windows: False where missing."""
