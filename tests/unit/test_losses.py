@@ -8,6 +8,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +20,8 @@ from harbench.data.store import from_arrays
 from harbench.dataset import DatasetInfo, HARDataset, Sensor
 from harbench.errors import HarbenchError
 from harbench.protocol import OF_SENSORS, Condition, Loss
+from harbench.testing.windows import training
+from harbench.training.fit import fit
 
 LOSSES = get_args(Loss)
 RATES = (0.05, 0.1, 0.25, 0.5)
@@ -108,12 +111,18 @@ def test_rates_are_exact_as_each_definition_says(
     step=st.integers(0, 8),
     gaps=st.sampled_from([0, 0.3]),
     seed=st.integers(0, 9),
+    rates=st.lists(st.floats(0.01, 0.45), min_size=2, max_size=4).map(sorted),
 )
 def test_lower_rates_are_nested_and_a_window_keeps_something(
-    scale: str, shape: tuple[int, int, int], step: int, gaps: float, seed: int
+    scale: str,
+    shape: tuple[int, int, int],
+    step: int,
+    gaps: float,
+    seed: int,
+    rates: list[float],
 ) -> None:
     made = data(shape, step=step, gaps=gaps)
-    masks = [touched(scale, rate, made, seed) for rate in (0.05, 0.1, 0.15, 0.25)]
+    masks = [touched(scale, rate, made, seed) for rate in rates]
     assert all((low <= high).all() for low, high in itertools.pairwise(masks))
     if scale not in ("saturated", "stuck"):
         has = ~np.isnan(made.windows)
@@ -204,8 +213,6 @@ def test_stuck_sensors_repeat_their_last_value_and_are_observed() -> None:
 
 
 def test_a_method_sees_what_a_stuck_sensor_repeats() -> None:
-    import torch
-
     made = data((12, 3, 2))
     part = np.arange(len(made))
     found = under("stuck", 0.3, made)
@@ -262,3 +269,13 @@ def test_a_condition_is_the_same_alone_and_among_others() -> None:
         condition = Condition(scale=scale, rate=0.1)
         alone = under(scale, 0.1, made)
         assert (found[condition].observed(ALL) == alone.observed(ALL)).all()
+
+
+@pytest.mark.parametrize("scale", LOSSES)
+def test_training_windows_can_lose_the_same(scale: str) -> None:
+    """What a matrix of training faults by test faults needs: the labelled windows have it, too."""
+    clean = training("cnn", data((16, 3, 2), recordings=10))
+    faulty = replace(clean, train_missing=Condition(scale=scale, rate=0.3))  # type: ignore[arg-type]
+    weights = [fit(each).network.state_dict() for each in (clean, faulty)]
+    assert all(torch.isfinite(value).all() for value in weights[1].values())
+    assert any((weights[1][key] != value).any() for key, value in weights[0].items())
