@@ -279,3 +279,16 @@ def test_training_windows_can_lose_the_same(scale: str) -> None:
     weights = [fit(each).network.state_dict() for each in (clean, faulty)]
     assert all(torch.isfinite(value).all() for value in weights[1].values())
     assert any((weights[1][key] != value).any() for key, value in weights[0].items())
+
+
+@settings(max_examples=20, deadline=None)
+@given(shape=shapes, rate=st.floats(0.5, 0.95), seed=st.integers(0, 9))
+def test_a_joint_loss_leaves_a_present_channel_outside_the_segment(
+    shape: tuple[int, int, int], rate: float, seed: int
+) -> None:
+    made = data(shape, recordings=6)
+    windows = np.array(made.windows)
+    windows[::2, :, 1:] = np.nan
+    found = under("joint", rate, replace(made, windows=windows), seed)
+    left = ~found.lost & ~np.isnan(windows).all(axis=1)
+    assert left.any(axis=(1, 2)).all() and (found.end - found.begin < shape[0]).all()
