@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-Augment = Literal["none", "corruption"]
+Augment = Literal["none", "corruption", "segment", "channel", "sensor", "burst", "stuck"]
+Impute = Literal["zero", "mean", "hold", "linear", "knn", "saits"]
 # A search space: one of a list, or a value drawn log-uniformly between the two of a pair.
 SearchSpace = Mapping[str, list[Any] | tuple[float, float]]
 
@@ -39,7 +40,8 @@ class InputShape:
 class Batch:
     """Standardised windows without labels: all that an unlabelled stage or a prediction sees.
 
-    x: (B, T, N, C) float32, 0 where missing. observed: same shape, False where missing.
+    x: (B, T, N, C) float32, where missing 0 or what the option `impute` says. observed: same shape,
+    False where missing, imputed or not.
     generator: the only source of randomness of a loss, on the device of `x`.
     """
 
@@ -214,7 +216,7 @@ class Method(ABC):
 
 
 # Options of a run that stand beside a method's own ones, as in `timesnet+augment=corruption`.
-ENGINE_OPTIONS = frozenset({"augment", "tuned", "precision", "preset"})
+ENGINE_OPTIONS = frozenset({"augment", "impute", "indicator", "tuned", "precision", "preset"})
 
 M = TypeVar("M", bound=type[Method])
 METHODS: dict[str, type[Method]] = {}

@@ -59,6 +59,8 @@ class Search(_Part):
     code: str
     config: dict[str, Any]
     augment: str
+    impute: str = "zero"
+    indicator: bool = False
     space: dict[str, list[Any] | dict[str, float]]
     dataset: str
     fingerprint: str
