@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-Augment = Literal["none", "corruption", "segment", "channel", "sensor", "burst", "stuck"]
+Fault = Literal["segment", "channel", "sensor", "joint", "burst", "stuck", "saturated"]
+Augment = Literal["none", "corruption", Fault]
 Impute = Literal["zero", "mean", "hold", "linear", "knn", "saits"]
 # A search space: one of a list, or a value drawn log-uniformly between the two of a pair.
 SearchSpace = Mapping[str, list[Any] | tuple[float, float]]

@@ -118,7 +118,7 @@ def accepts_missing_data(name: str) -> None:
 
 def accepts_imputed_windows_with_the_indicator(name: str) -> None:
     """Gaps are filled, and the observed mask doubles the channels."""
-    plan = training(name, made_up(SHAPES["body"], missing=0.2), impute="linear", indicator=True)
+    plan = training(name, made_up(WRIST, missing=0.2), impute="linear", indicator=True)
     fitted = fit(plan)
     together = scores(plan, fitted)
     require(bool(together.isfinite().all()), "a score is not finite")

@@ -80,7 +80,7 @@ def test_no_fault_adds_or_changes_what_it_should_not(
 
 
 def _hit(fault: Augment) -> tuple[torch.Tensor, torch.Tensor]:
-    """3,000 windows of rising values after a fault: the values, and where they are others."""
+    """3,000 windows of rising values after a fault: the values, and where they changed."""
     draws = torch.Generator().manual_seed(0)
     x = torch.arange(1.0, 51).view(1, 50, 1, 1).expand(3000, 50, 5, 3).contiguous()
     found, seen = suffer(x, x > 0, fault, draws)
@@ -117,6 +117,26 @@ def test_a_stuck_sensor_repeats_one_value_to_the_end_of_the_window() -> None:
     hit = changed.any(dim=1)[..., 0]
     series = found[..., 0].transpose(1, 2)[hit]
     onset = (series == series[:, -1:]).float().argmax(dim=1)
+    assert (onset.min(), onset.max()) == (0, 24)
     time = torch.arange(50)
     assert torch.equal(series, torch.minimum(time, onset[:, None]).float() + 1)
-    assert abs(float(hit.float().mean()) - LARGEST_RATE / 2 * 49 / 50) < 0.01
+    assert abs(float(hit.float().mean()) - LARGEST_RATE / 2) < 0.01
+
+
+def test_a_joint_loss_has_all_scales_at_about_the_rate() -> None:
+    _, lost = _hit("joint")
+    whole = lost.all(dim=1)
+    segment = lost.flatten(2).all(dim=2).any(dim=1)
+    sensor = whole.all(dim=2).any(dim=1)
+    both = segment & sensor
+    assert 0.1 < both.float().mean() < segment.float().mean()
+    assert 0.13 < lost.float().mean() < LARGEST_RATE / 2
+
+
+def test_saturated_values_are_the_farthest_from_the_training_mean() -> None:
+    draws = torch.Generator().manual_seed(0)
+    x = torch.randn(3000, 50, 2, 3, generator=draws)
+    _, seen = suffer(x, torch.ones_like(x, dtype=torch.bool), "saturated", draws)
+    kept, lost = x.abs() * seen, torch.where(seen, 9.0, x.abs())
+    assert (kept.flatten(1).max(dim=1).values < lost.flatten(1).min(dim=1).values).all()
+    assert abs(float((~seen).float().mean()) - LARGEST_RATE / 2) < 0.01
