@@ -56,7 +56,7 @@ def _alone(
 ) -> Tensor:
     """A fill that looks at one channel of one window at a time; 0 where it has no value at all."""
     # In blocks: indices of steps take twice the memory of the values.
-    parts = zip(x.split(BLOCK), observed.split(BLOCK), strict=True)
+    parts = zip(torch.split(x, BLOCK), torch.split(observed, BLOCK), strict=True)
     return torch.cat([torch.where(o.any(dim=1, keepdim=True), fill(v, o), 0) for v, o in parts])
 
 

@@ -24,8 +24,10 @@ from harbench.dataset import HARDataset
 from harbench.errors import HarbenchError
 from harbench.method import Impute
 from harbench.protocol import Condition
+from harbench.testing.windows import made_up, scores
+from harbench.testing.windows import training as made_up_training
 from harbench.training.cache import StageCache
-from harbench.training.fit import fit, prepare
+from harbench.training.fit import fit, initial_network, prepare
 from harbench.training.identity import stage_keys
 
 CPU = torch.device("cpu")
@@ -233,6 +235,27 @@ def test_saits_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pypots", None)
     with pytest.raises(HarbenchError, match=r"needs pypots.*pip install 'harbench\[impute\]'"):
         fitted("saits", dataset())
+
+
+@pytest.mark.parametrize(
+    "variant", [{}, {"channel_mask": "pair"}, {"adjacency": "smooth"}, {"fill": "decoder"}]
+)
+def test_robusthar_s_parts_take_the_doubled_channels(variant: dict[str, Any]) -> None:
+    plan = made_up_training("robusthar", made_up((20, 3, 2), missing=0.2), indicator=True)
+    config = replace(plan.method.config, **variant)
+    plan = replace(plan, method=type(plan.method)(config), impute="linear")
+    assert scores(plan, fit(plan)).isfinite().all()
+
+
+def test_what_a_decoder_rebuilds_takes_the_place_of_what_was_imputed() -> None:
+    plan = made_up_training("robusthar", made_up((20, 3, 2), missing=0.2))
+    method = type(plan.method)(replace(plan.method.config, fill="decoder"))
+    network: Any = initial_network(replace(plan, method=method), CPU).eval()
+    source = WindowSource(plan.dataset, np.arange(9), prepare(replace(plan, impute="linear")), CPU)
+    x, observed = source.batch(torch.arange(9))
+    rebuilt = network.fill(x, observed)
+    assert torch.equal(rebuilt[observed], x[observed])
+    assert (rebuilt[~observed] != x[~observed]).float().mean() > 0.9
 
 
 def with_holes(plan: Any) -> Any:
