@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-Augment = Literal["none", "corruption"]
+Fault = Literal["segment", "channel", "sensor", "joint", "burst", "stuck", "saturated"]
+Augment = Literal["none", "corruption", Fault]
+Impute = Literal["zero", "mean", "hold", "linear", "knn", "saits"]
 # A search space: one of a list, or a value drawn log-uniformly between the two of a pair.
 SearchSpace = Mapping[str, list[Any] | tuple[float, float]]
 
@@ -39,7 +41,8 @@ class InputShape:
 class Batch:
     """Standardised windows without labels: all that an unlabelled stage or a prediction sees.
 
-    x: (B, T, N, C) float32, 0 where missing. observed: same shape, False where missing.
+    x: (B, T, N, C) float32, where missing 0 or what the option `impute` says. observed: same shape,
+    False where missing, imputed or not.
     generator: the only source of randomness of a loss, on the device of `x`.
     """
 
@@ -218,7 +221,7 @@ class Method(ABC):
 
 
 # Options of a run that stand beside a method's own ones, as in `timesnet+augment=corruption`.
-ENGINE_OPTIONS = frozenset({"augment", "tuned", "precision", "preset"})
+ENGINE_OPTIONS = frozenset({"augment", "impute", "indicator", "tuned", "precision", "preset"})
 
 M = TypeVar("M", bound=type[Method])
 METHODS: dict[str, type[Method]] = {}

@@ -16,7 +16,7 @@ from harbench.dataset import HARDataset
 from harbench.errors import HarbenchError
 from harbench.evaluation import EVALUATOR
 from harbench.evaluation.predict import Precision
-from harbench.method import Augment, Budget, budget
+from harbench.method import Augment, Budget, Impute, budget
 from harbench.options import build
 from harbench.protocol import Protocol
 from harbench.running.configure import Configured, check_method, configure
@@ -47,6 +47,8 @@ class Run:
     budget: Budget
     precision: Precision
     augment: Augment
+    impute: Impute
+    indicator: bool
     device: str
     seed: int
     identity: Identity
@@ -98,7 +100,7 @@ def make_plan(
                     # Without a search all seeds have one configuration.
                     if seed == chosen[0] or search:
                         found = configure(name, dataset, given, search.get(name))
-                        check_method(found.method, dataset, spent)
+                        check_method(found.method, dataset, spent, found.indicator)
                     label = found.label
                     if precision != "fp32":
                         label = f"{label}+precision={precision}"
@@ -114,6 +116,8 @@ def make_plan(
                             budget=spent,
                             precision=precision,
                             augment=found.augment,
+                            impute=found.impute,
+                            indicator=found.indicator,
                             device=place,
                             seed=seed,
                             identity=_identity(found, dataset, protocol, spent, precision, seed),
@@ -154,6 +158,8 @@ def training_of(run: Run, dataset: HARDataset) -> Training:
         precision=run.precision,
         device=run.device,
         augment=run.augment,
+        impute=run.impute,
+        indicator=run.indicator,
     )
 
 
@@ -246,6 +252,8 @@ def _identity(
         budget=spent.name,
         precision=precision,
         augment=configured.augment,
+        impute=configured.impute,
+        indicator=configured.indicator,
         tuned=configured.tuned,
         seed=seed,
     )

@@ -114,6 +114,8 @@ def frame(records: Iterable[tuple[Path, Record]], confusion: bool = False) -> pd
             "budget": identity.budget,
             "precision": identity.precision,
             "augment": identity.augment,
+            "impute": identity.impute,
+            "indicator": identity.indicator,
             "tuned": identity.tuned,
             "seed": identity.seed,
         }

@@ -84,6 +84,8 @@ def tune(
         evaluator=EVALUATOR,
         config=_json(asdict(configured.method.config)),
         augment=configured.augment,
+        impute=configured.impute,
+        indicator=configured.indicator,
         space={key: _described(values) for key, values in space.items()},
         dataset=dataset.spec,
         fingerprint=dataset.fingerprint,
@@ -112,6 +114,8 @@ def tune(
             precision=precision,
             device=place,
             augment=configured.augment,
+            impute=configured.impute,
+            indicator=configured.indicator,
         )
         done.append(_try(training, values, cache, partial(report, number)))
         ended(number, done[-1])

@@ -64,6 +64,8 @@ class Search(_Part):
     evaluator: int = 2
     config: dict[str, Any]
     augment: str
+    impute: str = "zero"
+    indicator: bool = False
     space: dict[str, list[Any] | dict[str, float]]
     dataset: str
     fingerprint: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from harbench.data.augment import Augmentation
+from harbench.data.impute import filler
 from harbench.data.missing import Missing, corruptions
 from harbench.data.source import Standardiser, WindowSource
 from harbench.dataset import HARDataset, IntArray
@@ -65,14 +67,14 @@ class Progress:
     seconds_left: float
 
 
-def input_shape(dataset: HARDataset) -> InputShape:
-    """What a method is told of a dataset."""
+def input_shape(dataset: HARDataset, indicator: bool = False) -> InputShape:
+    """What a method is told of a dataset; with the indicator it has twice the channels."""
     steps, sensors, channels = dataset.shape
     info = dataset.info
     return InputShape(
         steps,
         sensors,
-        channels,
+        2 * channels if indicator else channels,
         len(info.classes),
         info.rate,
         tuple(sensor.position for sensor in info.sensors),
@@ -82,7 +84,8 @@ def input_shape(dataset: HARDataset) -> InputShape:
 def initial_network(training: Training, device: torch.device) -> nn.Module:
     """The untrained network; its weights depend on (seed, method) only."""
     torch.manual_seed(torch_seed(training.seed, "initialisation", training.method.name))
-    return training.method.build(input_shape(training.dataset)).to(device)
+    shape = input_shape(training.dataset, training.indicator)
+    return training.method.build(shape).to(device)
 
 
 def part_missing(training: Training, part: str, indices: IntArray) -> Missing | None:
@@ -92,6 +95,17 @@ def part_missing(training: Training, part: str, indices: IntArray) -> Missing | 
         conditions, training.dataset, indices, training.seed, part
     )
     return missing if condition.corrupts else None
+
+
+def prepare(training: Training, missing: Missing | None = None) -> Standardiser:
+    """What makes windows the method's input, learned from training windows only.
+
+    missing: the corruption of the training part, if it has any.
+    """
+    dataset, train = training.dataset, training.split.train
+    plain = Standardiser.fit(dataset, train, missing)
+    fill = filler(training.impute, dataset, train, plain, missing, training.seed)
+    return replace(plain, fill=fill, indicator=training.indicator)
 
 
 def fit(
@@ -124,8 +138,11 @@ def _fit(
 ) -> Fitted:
     dataset, split, method = training.dataset, training.split, training.method
     missing = part_missing(training, "train", split.train)
-    standardiser = Standardiser.fit(dataset, split.train, missing)
+    standardiser = prepare(training, missing)
     source = WindowSource(dataset, split.train, standardiser, device, missing)
+    augment = None
+    if training.augment != "none":
+        augment = Augmentation(training.augment, standardiser)
     labelled = _labelled(training, source, split.labelled)
     validation = validation_part(training, standardiser)
     network = initial_network(training, device)
@@ -137,7 +154,6 @@ def _fit(
             break
         data = StageData(source, None, validation)
         if stage.labelled:
-            augment = training.augment == "corruption"
             data = StageData(labelled.source, labelled.y, validation, augment)
         later = sum(length.total_steps for length in lengths[index + 1 :])
         news = partial(_tell, report, lengths[index], later)
@@ -207,7 +223,7 @@ def _labelled(training: Training, source: WindowSource, labelled: IntArray) -> L
     """The labelled windows of the training part, corrupted as they are in it."""
     rows = source.indices.searchsorted(labelled)
     y = torch.from_numpy(training.dataset.labels[labelled]).to(source.device)
-    return Labelled(source.select(rows), y)
+    return Labelled(source.select(rows, plain=training.augment != "none"), y)
 
 
 def stage_lengths(training: Training) -> list[Length]:
