@@ -14,6 +14,7 @@ from torch import nn
 
 from harbench import registry
 from harbench.data import store
+from harbench.data.impute import alone
 from harbench.data.paths import write_json
 from harbench.data.source import Standardiser, WindowSource
 from harbench.data.windows import cut
@@ -28,11 +29,11 @@ from harbench.dataset import (
 )
 from harbench.errors import HarbenchError
 from harbench.evaluation.predict import Precision, one_thread, predict
-from harbench.method import Method
+from harbench.method import Impute, Method
 from harbench.options import build
 from harbench.training import checkpoint
 from harbench.training.fit import input_shape
-from harbench.training.identity import method_code
+from harbench.training.identity import Training, method_code
 
 WEIGHTS, CARD = "model.safetensors", "model.json"
 
@@ -41,8 +42,9 @@ class Card(BaseModel):
     """What a model is: how to build it, what it expects, and where it comes from.
 
     info: sensors in their order, channels, units, classes, rate. window: steps of one window.
-    max_gap: seconds; no window of a recording crosses a longer pause. scores: accuracy and
-    macro-F1 of its record on complete test windows, in [0, 1]. record: that record's identity.
+    max_gap: seconds; no window of a recording crosses a longer pause. impute, indicator: as in
+    the record. scores: accuracy and macro-F1 of the record on complete test windows, in [0, 1].
+    record: its identity. packages: versions that trained it.
     """
 
     model_config = ConfigDict(extra="forbid", serialize_by_alias=True)
@@ -54,6 +56,8 @@ class Card(BaseModel):
     info: dict[str, Any]
     window: int = Field(ge=2)
     max_gap: float = Field(gt=0)
+    impute: Impute
+    indicator: bool
     precision: Precision
     seed: int
     scores: dict[str, float]
@@ -110,14 +114,13 @@ class Model:
             next(iter(self.network.parameters()), torch.zeros(0)).device,
         )
         with one_thread():
-            logits = predict(
-                self.method, self.network, source, self.card.seed, self.card.precision
-            )
+            logits = predict(self.method, self.network, source, self.card.seed, self.card.precision)
         return np.asarray(torch.softmax(logits, dim=1).numpy())
 
     def predict(self, windows: Any) -> np.ndarray[Any, Any]:
         """(n,) names of the most probable classes."""
-        return np.asarray(self.classes)[self.predict_proba(windows).argmax(axis=1)]
+        best = self.predict_proba(windows).argmax(axis=1)
+        return np.array([self.classes[index] for index in best], dtype=np.str_)
 
     def predict_recording(
         self, recording: Recording, step: int | None = None
@@ -179,17 +182,20 @@ def load(folder: str | Path, method: str = "", device: str = "cpu") -> Model:
     if found is None:
         raise HarbenchError(f"{folder / WEIGHTS} is absent or damaged. Export the model anew.")
     tensors, _ = found
-    network = built.build(input_shape(_like(card)))
+    network = built.build(input_shape(_like(card), card.indicator))
     try:
         network.load_state_dict(checkpoint.under_prefix("network", tensors))
-        standardiser = Standardiser(tensors["mean"].numpy(), tensors["std"].numpy())
+        standardiser = Standardiser(
+            tensors["mean"].numpy(), tensors["std"].numpy(), alone(card.impute), card.indicator
+        )
     except (KeyError, RuntimeError) as error:
         raise HarbenchError(f"{folder / WEIGHTS} does not fit its card ({error}).") from None
     return Model(card, built, network.to(torch.device(device)).eval(), standardiser)
 
 
-def card_of(method: Method, dataset: HARDataset, **rest: Any) -> Card:
-    """The card of a method trained on windows of `dataset`."""
+def card_of(training: Training, **rest: Any) -> Card:
+    """The card of a finished training."""
+    method, dataset = training.method, training.dataset
     return Card(
         method=method.name,
         config=json.loads(json.dumps(asdict(method.config))),
@@ -197,6 +203,10 @@ def card_of(method: Method, dataset: HARDataset, **rest: Any) -> Card:
         info=json.loads(json.dumps(info_to_json(dataset.info))),
         window=dataset.shape[0],
         max_gap=dataset.options.get("max_gap", WindowOptions.max_gap),
+        impute=training.impute,
+        indicator=training.indicator,
+        precision=training.precision,
+        seed=training.seed,
         **rest,
     )
 

@@ -16,6 +16,7 @@ from harbench.cli import (
     data,
     figure,
     list_,
+    model,
     new,
     report,
     reproduce,
@@ -59,6 +60,7 @@ app.command("cost")(cost.cost)
 app.add_typer(new.app, name="new")
 app.add_typer(data.app, name="data")
 app.add_typer(results.app, name="results")
+app.add_typer(model.app, name="model")
 
 
 def _version(wanted: bool) -> None:

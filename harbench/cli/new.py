@@ -20,11 +20,13 @@ Here = Annotated[
 def method(name: Name, here: Here = False) -> None:
     """Write a small, documented CNN as NAME.py; it runs, and every line may be changed."""
     from harbench import registry
+    from harbench.discovery import COLOURS
 
     cls = registry.method_class("cnn")
     described = {
         str(cls.__doc__): "One line: what it is. Then its paper.",
         cls.reference: "Author et al., venue year",
+        cls.colour: COLOURS[0],
     }
     called = _write("method", name, here, cls, described)
     typer.echo(f"  harbench check {called}")
