@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Datasets: list, info, prepare, fetch, audit, show.", no_args_is_help=True)
+app = typer.Typer(
+    help="Datasets: list, info, prepare, fetch, audit, gaps, show.", no_args_is_help=True
+)
 # A complete window is drawn rather than one with over 95 % missing, which is 0.7 from a quarter.
 COMPLETE = 0.7
 Name = Annotated[str, typer.Argument(help="Dataset, for example dsads or bodysim+subjects=20.")]
@@ -129,6 +131,24 @@ def audit(name: Name) -> None:
         "labels: where it is much better under `random` than under `subject` or `recording`, a "
         "random split measures memory more than recognition.",
         style="dim",
+    )
+
+
+@app.command()
+def gaps(
+    name: Name,
+    out: Annotated[Path, typer.Option(help="JSON file; a protocol names it: replay = ...")],
+) -> None:
+    """Export where values are missing, without any signal: for the scale `replay`."""
+    from harbench.data import store
+    from harbench.data.gap_export import export, write_gaps
+
+    found = export(store.load(name))
+    write_gaps(found, out)
+    said = found.statistics
+    typer.echo(
+        f"{out}: {said.affected} of {said.windows} windows of {found.dataset} have gaps, "
+        f"{len(found.masks)} different ones"
     )
 
 

@@ -94,6 +94,7 @@ def read(
     values = np.asarray(dataset.windows[indices[rows]])
     observed = ~np.isnan(values)
     if missing is not None:
+        values = missing.values(values, rows)
         observed &= missing.observed(rows)
     return values, observed
 

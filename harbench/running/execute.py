@@ -116,7 +116,8 @@ def evaluate(run: Run, training: Training, fitted: Fitted) -> tuple[list[Conditi
     true = dataset.labels[test]
     rows, kept, seconds = [], [], 0.0
     conditions = run.protocol.conditions
-    for condition, missing in corruptions(conditions, dataset, test, run.seed):
+    replay = run.protocol.replay
+    for condition, missing in corruptions(conditions, dataset, test, run.seed, replay=replay):
         device = torch.device(run.device)
         source = WindowSource(dataset, test, fitted.standardiser, device, missing)
         begun = time.perf_counter()

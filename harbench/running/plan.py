@@ -173,7 +173,8 @@ def check_split(dataset: HARDataset, protocol: Protocol, seed: int) -> None:
     from harbench.data.missing import corruptions, counted
 
     split = protocol_split(dataset, protocol, seed)
-    for condition, _ in corruptions(protocol.conditions, dataset, split.test, seed):
+    found = corruptions(protocol.conditions, dataset, split.test, seed, replay=protocol.replay)
+    for condition, _ in found:
         counted(condition, dataset, split.test, seed)
 
 
@@ -199,11 +200,12 @@ def left_out(runs: Iterable[Run], protocols: Iterable[str]) -> list[str]:
     # One run stands for all that share dataset and protocol.
     for run in {(run.source, run.protocol.name): run for run in runs}.values():
         whole, protocol = given[run.protocol.name], run.protocol
-        scales = [scale for scale in whole.scales if scale not in protocol.scales]
+        lacking = [each for each in whole.conditions if each not in protocol.conditions]
+        scales = dict.fromkeys(each.scale for each in lacking)
         if scales:
             found[run.dataset, protocol.name] = (
                 f"{run.dataset} has one sensor or channel only: {protocol.name} goes without "
-                f"losses of a whole {' or '.join(scales)}."
+                f"losses of a whole sensor or channel ({', '.join(scales)})."
             )
         if protocol.split == "subject":
             folds = len(splits.subject_folds(store.load(run.source), protocol.folds))
@@ -237,10 +239,6 @@ def identity_of(
 ) -> Identity:
     """What a run of a configured method is a run of."""
     method = configured.method
-    said = {"name", "description", "seeds", "headline", "metrics", "significance", "variants"}
-    rules = protocol.model_dump(mode="json", exclude=said)
-    if protocol.split == "subject":
-        rules["folds"] = protocol.folds
     return Identity(
         method=method.name,
         config=asdict(method.config),
@@ -248,7 +246,7 @@ def identity_of(
         dataset=dataset.spec,
         fingerprint=dataset.fingerprint,
         protocol=protocol.name,
-        rules=rules,
+        rules=protocol.rules(),
         evaluator=EVALUATOR,
         budget=spent.name,
         precision=precision,

@@ -215,8 +215,7 @@ class Record(_Part):
         if len({len(row.confusion) for row in self.conditions}) > 1:
             raise ValueError("the confusion matrices are of different sizes")
         for condition, row in zip(found, self.conditions, strict=True):
-            whole = condition.corrupts or condition.scale == "clean"
-            if row.n > self.split.test or (whole and row.n < self.split.test):
+            if row.n > self.split.test or (condition.whole and row.n < self.split.test):
                 raise ValueError(f"{condition}: {row.n} of {self.split.test} test windows scored")
         return self
 

@@ -11,6 +11,8 @@ from matplotlib.figure import Figure
 from harbench.analysis.figures.style import COLUMN, looks, new
 from harbench.analysis.pairs import (
     METRICS,
+    ORDER,
+    SCALES,
     TESTING,
     named,
     require_one_training,
@@ -20,8 +22,6 @@ from harbench.analysis.pairs import (
 from harbench.analysis.slope import robustness_slopes
 from harbench.analysis.statistics import corrected_t, resolution
 from harbench.errors import HarbenchError
-
-SCALES = ("mixed", "segment", "channel", "sensor")
 
 
 def missing(frame: pd.DataFrame, metric: str = "f1_macro") -> Figure:
@@ -66,7 +66,8 @@ def sweep(frame: pd.DataFrame, metric: str = "f1_macro") -> Figure:
     figure = new(COLUMN * len(settings), 2.4, 1, len(settings))
     for axes, setting in zip(figure.axes, settings, strict=True):
         part = data[data["setting"] == setting]
-        groups = {tested(*key): rows for key, rows in part.groupby(["scale", "rate"])}
+        found = sorted(part.groupby(["scale", "rate"]), key=lambda each: _place(each[0]))
+        groups = {tested(*key): rows for key, rows in found}
         for (name, rows), look in zip(groups.items(), looks(list(groups)).values(), strict=True):
             _line(axes, rows, "value", metric, name, look)
         axes.set(xlabel=setting, ylabel=f"{METRICS[metric]} (%)")
@@ -136,6 +137,11 @@ def _line(
     x, mean, low, high = np.array(points).T
     axes.plot(x, mean, label=name, markersize=3, linewidth=1, **look)  # type: ignore[arg-type]
     axes.fill_between(x, low, high, color=look["color"], alpha=0.15, linewidth=0)
+
+
+def _place(condition: tuple[str, float]) -> tuple[int, float]:
+    scale, rate = condition
+    return ORDER[scale], rate
 
 
 def _legend(figure: Figure) -> None:
