@@ -18,6 +18,7 @@ from harbench.cli import (
     list_,
     model,
     new,
+    probe,
     report,
     reproduce,
     results,
@@ -61,6 +62,7 @@ app.add_typer(new.app, name="new")
 app.add_typer(data.app, name="data")
 app.add_typer(results.app, name="results")
 app.add_typer(model.app, name="model")
+app.add_typer(probe.app, name="probe")
 
 
 def _version(wanted: bool) -> None:

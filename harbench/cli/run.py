@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harbench.running.plan import Run
-    from harbench.running.records import Record
+    from harbench.running.records import Failure, Record
     from harbench.running.store import ResultStore
 
 
@@ -79,15 +79,16 @@ def run(
     )
     for note in left_out(runs, protocol):
         typer.echo(f"note: {note}", err=True)
-    jobs = jobs or _default_jobs(runs)
+    jobs = jobs or default_jobs(runs)
     if dry_run:
         _show_plan(runs, store, jobs, force)
         return
-    try:
-        _carry_out(runs, store, jobs, force)
-    except KeyboardInterrupt:
-        typer.echo("harbench: interrupted; the same command goes on from here.", err=True)
-        raise typer.Exit(130) from None
+    failures = completed(runs, store, jobs, force)
+    _show_results(runs, store)
+    if failures:
+        count = f"{len(failures)} of {len(runs)} runs failed"
+        typer.echo(f"{count}; the same command tries them again.")
+        raise typer.Exit(2 if any(failure.mendable for failure in failures) else 1)
 
 
 def _headline(run: Run, record: Record) -> str:
@@ -101,7 +102,8 @@ def _headline(run: Run, record: Record) -> str:
     return f"{wanted.metric} {100 * score:.2f} % ({wanted})"
 
 
-def _default_jobs(runs: Sequence[Run]) -> int:
+def default_jobs(runs: Sequence[Run]) -> int:
+    """As many as there are usable cores and runs; one on a GPU."""
     import psutil
 
     if runs[0].device == "cuda":
@@ -123,36 +125,50 @@ def _show_plan(runs: Sequence[Run], store: ResultStore, jobs: int, force: bool) 
     console.print(f"{len(runs)} runs, {jobs} at a time: about {seconds / 60:.1f} minutes{early}.")
 
 
-def _carry_out(runs: Sequence[Run], store: ResultStore, jobs: int, force: bool) -> None:
+def completed(
+    runs: Sequence[Run], store: ResultStore, jobs: int, force: bool = False
+) -> list[Failure]:
+    """Carry out what has no record, with a display of how far it is; what failed.
+
+    Ends with exit code 130 where the user interrupts it.
+    """
     from rich.console import Console
     from rich.markup import escape
 
     from harbench.cli.progress import Display
-    from harbench.cli.tables import footnote, results_tables
-    from harbench.running.api import carry_out, collect
+    from harbench.running.api import carry_out
     from harbench.running.executors import Orders
     from harbench.running.provenance import command_line
     from harbench.running.records import Failure
 
-    console = Console(highlight=False)
     left = [run for run in runs if force or store.find(run) is None]
     failures: list[Failure] = []
-    with Display(console, runs, left) as display:
-        orders = Orders(command_line(), force)
-        for run, outcome in carry_out(runs, store, orders, jobs, display.news):
-            if isinstance(outcome, Failure):
-                failures.append(outcome)
-                note = store.path(run).with_suffix(".failed.json")
-                display.ended(run, f"[red]failed[/]: {escape(f'{outcome.error} ({note})')}")
-            else:
-                display.ended(run, _headline(run, outcome))
+    try:
+        with Display(Console(highlight=False), runs, left) as display:
+            orders = Orders(command_line(), force)
+            for run, outcome in carry_out(runs, store, orders, jobs, display.news):
+                if isinstance(outcome, Failure):
+                    failures.append(outcome)
+                    note = store.path(run).with_suffix(".failed.json")
+                    display.ended(run, f"[red]failed[/]: {escape(f'{outcome.error} ({note})')}")
+                else:
+                    display.ended(run, _headline(run, outcome))
+    except KeyboardInterrupt:
+        typer.echo("harbench: interrupted; the same command goes on from here.", err=True)
+        raise typer.Exit(130) from None
+    return failures
+
+
+def _show_results(runs: Sequence[Run], store: ResultStore) -> None:
+    from rich.console import Console
+
+    from harbench.cli.tables import footnote, results_tables
+    from harbench.running.api import collect
+
+    console = Console(highlight=False)
     frame = collect(runs, store)
     if not frame.empty:
         for table in results_tables(frame):
             console.print(table)
         console.print(footnote(frame), style="dim")
         console.print(f"Records: {store.root}", style="dim")
-    if failures:
-        count = f"{len(failures)} of {len(runs)} runs failed"
-        console.print(f"{count}; the same command tries them again.")
-        raise typer.Exit(2 if any(failure.mendable for failure in failures) else 1)
