@@ -16,6 +16,7 @@ from harbench.cli import (
     data,
     figure,
     list_,
+    model,
     new,
     probe,
     report,
@@ -60,6 +61,7 @@ app.command("cost")(cost.cost)
 app.add_typer(new.app, name="new")
 app.add_typer(data.app, name="data")
 app.add_typer(results.app, name="results")
+app.add_typer(model.app, name="model")
 app.add_typer(probe.app, name="probe")
 
 

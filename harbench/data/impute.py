@@ -44,8 +44,13 @@ def filler(
         return Donors.fit(dataset, train, standardiser, missing)
     if impute == "saits":
         return Saits(dataset, train, standardiser, missing, seed)
+    return alone(impute)
+
+
+def alone(impute: Impute) -> Fill | None:
+    """A fill that learns nothing; None for zero. See `filler`."""
     within = {"mean": window_mean, "hold": hold, "linear": linear}
-    return partial(_alone, within[impute]) if impute in within else None
+    return partial(_alone, within[impute]) if impute != "zero" else None
 
 
 def _alone(

@@ -120,7 +120,7 @@ def make_plan(
                             indicator=found.indicator,
                             device=place,
                             seed=seed,
-                            identity=_identity(found, dataset, protocol, spent, precision, seed),
+                            identity=identity_of(found, dataset, protocol, spent, precision, seed),
                         )
                     )
     return runs
@@ -229,7 +229,7 @@ def chosen_seeds(
     return list(protocol.seeds)
 
 
-def _identity(
+def identity_of(
     configured: Configured,
     dataset: HARDataset,
     protocol: Protocol,
@@ -237,6 +237,7 @@ def _identity(
     precision: str,
     seed: int,
 ) -> Identity:
+    """What a run of a configured method is a run of."""
     method = configured.method
     return Identity(
         method=method.name,

@@ -17,6 +17,7 @@ LAYERS = (
     "cli",
     "classifier",
     "running testing",
+    "model",
     "training",
     "evaluation",
     "data",
