@@ -177,6 +177,14 @@ class Hugadb(Dataset):
                     labels=classes[table[:, LABEL]],
                 )
 
+    @property
+    def left_out(self) -> str:
+        """What one subject did alone."""
+        if self.options.activities == "all":
+            return ""
+        names = ", ".join(ACTIVITIES[code] for code in OF_ONE_SUBJECT)
+        return f"{names}; activities=all takes them"
+
     def _codes(self) -> tuple[int, ...]:
         left_out = OF_ONE_SUBJECT if self.options.activities == "shared" else ()
         return tuple(code for code in ACTIVITIES if code not in left_out)

@@ -110,24 +110,30 @@ def audit(name: Name) -> None:
     from harbench.data.audit import audit as look
 
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for title in ("split", "training", "test", "shared samples %", "1-NN accuracy %"):
+    columns = ("split", "training", "test", "shared samples %", "copies %", "1-NN accuracy %")
+    for title in columns:
         table.add_column(title, justify="left" if title == "split" else "right")
-    found = look(store.load(name))
+    dataset = store.load(name)
+    found = look(dataset)
     for row in found:
         if row.problem:
-            table.add_row(row.kind, "-", "-", "-", "-")
+            table.add_row(row.kind, *["-"] * (len(columns) - 1))
             continue
         sizes = (f"{row.train:.0f}", f"{row.test:.0f}")
-        table.add_row(row.kind, *sizes, f"{100 * row.shared:.1f}", f"{100 * row.nearest:.1f}")
+        shares = (f"{100 * share:.1f}" for share in (row.shared, row.copied, row.nearest))
+        table.add_row(row.kind, *sizes, *shares)
     console = Console(highlight=False)
     console.print(table)
     for row in found:
         if row.problem:
             console.print(f"{row.kind}: {row.problem}", style="dim")
+    for note in store.notes(dataset.spec):
+        console.print(note, style="yellow", markup=False)
     console.print(
-        "Means over three seeds. Nearest neighbour on mean and deviation of each channel, all "
-        "labels: where it is much better under `random` than under `subject` or `recording`, a "
-        "random split measures memory more than recognition.",
+        "Means over three seeds. Copies: test windows equal to a training window. Nearest "
+        "neighbour on mean and deviation of each channel, all labels: where it is much better "
+        "under `random` than under `subject` or `recording`, a random split measures memory more "
+        "than recognition.",
         style="dim",
     )
 
@@ -165,8 +171,11 @@ def show(
     for label in np.unique(dataset.labels):
         rows = np.flatnonzero(dataset.labels == label)
         gaps = np.isnan(dataset.windows[rows, :, chosen]).mean(axis=(1, 2))
-        # One with a gap where there is one, but with most of its signal.
-        best = rows[int(np.argmin(np.where(gaps > 0, abs(gaps - 0.25), COMPLETE)))]
+        # One with a gap where there is one, but with most of its signal; the middle one of equals,
+        # as the first often shows how somebody starts the device.
+        away = np.where(gaps > 0, abs(gaps - 0.25), COMPLETE)
+        equals = rows[away == away.min()]
+        best = equals[len(equals) // 2]
         examples.append(Example(info.classes[label], np.array(dataset.windows[best, :, chosen])))
     sensors = {each.name: each.position for each in info.sensors}
     shown = info.sensors[chosen].name

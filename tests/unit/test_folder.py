@@ -251,7 +251,7 @@ def test_arrival_times_are_repaired_if_asked(lab: Path) -> None:
         time = np.arange(600) / 50
         late = np.where(time >= 5, np.maximum(time, 5.6 + (time - 5) / 20), time)
         for sensor, stamps in (("wrist", time), ("hip", late)):
-            columns = {"time": stamps, "x": time, "y": 1.0}
+            columns = {"time": stamps, "x": time, "y": float(ord(subject[0]))}
             if sensor == "wrist":
                 columns["label"] = np.where(time < 6, "walk", "sit")
             pd.DataFrame(columns).to_csv(lab / subject / f"monday.{sensor}.csv", index=False)
@@ -267,8 +267,8 @@ def test_outer_joined_devices_are_warned_of(lab: Path) -> None:
     whole = table()
     hip = whole.iloc[::20][["time", "hip.x", "hip.y"]].assign(time=lambda t: t["time"] + 0.003)
     joined = whole.drop(columns=["hip.x", "hip.y"]).merge(hip, on="time", how="outer")
-    for subject in ("anna", "ben", "cleo"):
-        joined.to_csv(lab / subject / "monday.csv", index=False)
+    for place, subject in enumerate(("anna", "ben", "cleo")):
+        joined.assign(**{"wrist.y": place}).to_csv(lab / subject / "monday.csv", index=False)
     store.load(SPEC)
     (note,) = store.notes(SPEC)
     assert note.startswith("Sensor hip lacks 95.") and "<recording>.<sensor>.csv" in note
