@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -156,10 +156,9 @@ class Coverage:
                 found.append(f"Sensor {sensor.name} has no {', '.join(names)} at all.")
             names = self.absent.get(sensor.name, [])
             if names:
-                more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
                 found.append(
                     f"Sensor {sensor.name} is wholly missing in {len(names)} of {self.recordings} "
-                    f"recordings ({', '.join(names[:NAMED])}{more})."
+                    f"recordings ({named(names)})."
                 )
             share = counts[~whole].mean() / self.samples
             if share > HALF:
@@ -173,6 +172,12 @@ class Coverage:
                     f"{advice if share > NEARLY_ALL else ''}"
                 )
         return found
+
+
+def named(names: Sequence[str]) -> str:
+    """The first three names, and how many more there are."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{', '.join(names[:NAMED])}{more}"
 
 
 def with_option(spec: str, key: str, value: Any) -> str:

@@ -8,10 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from harbench.data.coverage import with_option
+from harbench.data.coverage import named, with_option
 from harbench.dataset import Recording
-
-NAMED = 3
 
 
 @dataclass
@@ -37,14 +35,12 @@ class Repeats:
         pairs = [f"{name} = {group[0][0]}" for group in groups for name, _ in group[1:]]
         if not pairs:
             return []
-        others = f" and {len(pairs) - NAMED} more" if len(pairs) > NAMED else ""
-        names = f"{', '.join(pairs[:NAMED])}{others}"
         if dropped:
-            return [f"{len(pairs)} recordings are left out, copies of others ({names})."]
+            return [f"{len(pairs)} recordings are left out, copies of others ({named(pairs)})."]
         across = any(len({subject for _, subject in group}) > 1 for group in groups)
         splits = "every split" if across else "`random` and `recording` splits"
         return [
-            f"REPEATED: {len(pairs)} of the recordings have the same values as others ({names}): "
-            f"{splits} can test a copy of what was learnt. To leave the copies out: "
-            f"{with_option(spec, 'repeats', 'drop')}"
+            f"REPEATED: {len(pairs)} of the recordings have the same values as others "
+            f"({named(pairs)}): {splits} can test a copy of what was learnt. To leave the copies "
+            f"out: {with_option(spec, 'repeats', 'drop')}"
         ]
