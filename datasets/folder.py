@@ -15,16 +15,17 @@ from pydantic import Field
 from harbench.data.archive import Members, open_source
 from harbench.data.clock import REPAIR, sampling_times, stalls
 from harbench.data.coverage import named, with_option
+from harbench.data.devices import Series, aligned
 from harbench.data.facts import read_facts
-from harbench.data.gaps import close_gaps, on_grid
+from harbench.data.gaps import close_gaps
 from harbench.data.tables import numbers, read_table
 from harbench.dataset import (
     Dataset,
     DatasetInfo,
-    FloatArray,
     IntArray,
     Recording,
     Sensor,
+    Stamped,
     WindowOptions,
     register_dataset,
 )
@@ -34,8 +35,6 @@ from harbench.registry import spoken
 LARGEST_FILE = 1_000_000_000
 FACTS = "dataset.toml"
 LABELS = ".labels.csv"
-LARGEST_GRID = 50_000_000
-Series = tuple[NDArray[np.float64], FloatArray, IntArray | None]
 NOWHERE = "Name your folder: --dataset folder+at=NAME, and put it into $HARBENCH_DATA as NAME."
 
 
@@ -128,28 +127,43 @@ class Folder(Dataset):
         """Yield one recording per file, sorted by name."""
         assert source is not None, "folder is not embedded: the engine always gives a source"
         with open_source(source, "*.*", LARGEST_FILE) as members:
-            (root,) = {PurePosixPath(n).parent for n in members.names if n.endswith(FACTS)}
-            found: dict[str, dict[str, str]] = {}
-            for file in members.names:
-                path = PurePosixPath(file)
-                if path.suffix not in (".csv", ".parquet") or file.endswith(LABELS):
-                    continue
-                inside = path.relative_to(root) if path.is_relative_to(root) else path
-                if len(inside.parts) != 2:
-                    raise HarbenchError(
-                        f"{source}: {file}: recordings lie in a folder for each subject, "
-                        "<subject>/<recording>.csv."
-                    )
-                name, device = self._device(inside.with_suffix("").as_posix())
-                files = found.setdefault(name, {})
-                if device in files or (files and "" in (device, *files)):
-                    other = files.get(device) or next(iter(files.values()))
-                    raise HarbenchError(f"{source}: {other} and {file} are the same recording.")
-                files[device] = file
-            if not found:
-                raise HarbenchError(f"{source} holds no <subject>/<recording>.csv.")
-            for name, files in sorted(found.items()):
+            for name, files in self._files(members):
                 yield self._recording(members, name, files)
+
+    def stamped(self, source: Path | None) -> Iterator[Stamped]:
+        """Yield every file as it is."""
+        assert source is not None, "folder is not embedded: the engine always gives a source"
+        with open_source(source, "*.*", LARGEST_FILE) as members:
+            for name, files in self._files(members):
+                for device, file in sorted(files.items()):
+                    time, values, _ = self._series(members, file, device)
+                    flat = values.reshape(len(values), -1)
+                    there = flat[:, ~np.isnan(flat).all(axis=0)]
+                    yield Stamped(f"{name}.{device}".rstrip("."), time, there)
+
+    def _files(self, members: Members) -> list[tuple[str, dict[str, str]]]:
+        """Every recording's name, sorted, and its files by device."""
+        (root,) = {PurePosixPath(n).parent for n in members.names if n.endswith(FACTS)}
+        found: dict[str, dict[str, str]] = {}
+        for file in members.names:
+            path = PurePosixPath(file)
+            if path.suffix not in (".csv", ".parquet") or file.endswith(LABELS):
+                continue
+            inside = path.relative_to(root) if path.is_relative_to(root) else path
+            if len(inside.parts) != 2:
+                raise HarbenchError(
+                    f"{members.source}: {file}: recordings lie in a folder for each subject, "
+                    "<subject>/<recording>.csv."
+                )
+            name, device = self._device(inside.with_suffix("").as_posix())
+            files = found.setdefault(name, {})
+            if device in files or (files and "" in (device, *files)):
+                other = files.get(device) or next(iter(files.values()))
+                raise HarbenchError(f"{members.source}: {other} and {file} are the same recording.")
+            files[device] = file
+        if not found:
+            raise HarbenchError(f"{members.source} holds no <subject>/<recording>.csv.")
+        return sorted(found.items())
 
     def _device(self, stem: str) -> tuple[str, str]:
         """`anna/walk.wrist.acc` -> `anna/walk` and `wrist.acc`; no device where none is named."""
@@ -171,7 +185,8 @@ class Folder(Dataset):
         if "" in series:
             time, values, labels = series[""]
         else:
-            time, values, labels = self._aligned(series, f"{members.source}: {name}")
+            where = f"{members.source}: {name}"
+            time, values, labels = aligned(series, self.info, self.options.max_gap, where)
         place = f"{PurePosixPath(next(iter(files.values()))).parent}/{name.partition('/')[2]}"
         return Recording(
             name=name,
@@ -221,45 +236,6 @@ class Folder(Dataset):
             for name, line in zip(names, lines, strict=True)
         ]
         return time, values, np.array(classes, dtype=np.int64)[codes]
-
-    def _aligned(self, series: dict[str, Series], where: str) -> Series:
-        """The devices' common interval on one grid; labels are those of the nearest sample."""
-        rate = self.info.rate
-        begin = max(time[0] for time, _, _ in series.values())
-        end = min(time[-1] for time, _, _ in series.values())
-        count = int((end - begin) * rate + 1e-6) + 1
-        if end <= begin:
-            raise HarbenchError(
-                f"{where}: its devices ({', '.join(series)}) share no interval of time. `time` is "
-                "in seconds of a clock that all of them share."
-            )
-        if count > LARGEST_GRID:
-            raise HarbenchError(
-                f"{where}: its devices share {end - begin:.3g} s, {count:.3g} steps at {rate:g} Hz."
-                " Is `time` in seconds?"
-            )
-        grid = begin + np.arange(count) / rate
-        values = np.full((count, len(self._sensors), len(self.info.channels)), np.nan, np.float32)
-        labels = None
-        for device, (time, samples, given) in series.items():
-            row = self._sensors.index(device.partition(".")[0])
-            for column in np.flatnonzero(~np.isnan(samples[:, row]).all(axis=0)):
-                if not np.isnan(values[:, row, column]).all():
-                    channel = self.info.channels[column]
-                    raise HarbenchError(f"{where}: two files of {device} hold {channel}.")
-                present = ~np.isnan(samples[:, row, column])
-                signal = samples[present, row, column, None].astype(np.float64)
-                on = on_grid(time[present], signal, grid, self.options.max_gap)
-                values[:, row, column] = on[:, 0]
-            if given is not None:
-                if labels is not None:
-                    raise HarbenchError(
-                        f"{where}: only one of its files may have a column `label`."
-                    )
-                right = np.clip(np.searchsorted(time, grid), 1, max(len(time) - 1, 1))
-                left = right - 1
-                labels = given[np.where(grid - time[left] < time[right] - grid, left, right)]
-        return grid, values, labels
 
     def _labels(
         self, members: Members, place: str, given: IntArray | None, time: NDArray[np.float64]

@@ -85,6 +85,18 @@ class Recording:
     labels: IntArray
 
 
+@dataclass(frozen=True)
+class Stamped:
+    """One series as its file has it. name: `<recording>.<sensor>` and what else tells it apart.
+
+    stamps: (S,) seconds, not decreasing, as they come. values: (S, V).
+    """
+
+    name: str
+    stamps: NDArray[np.float64]
+    values: NDArray[Any]
+
+
 class Dataset(ABC):
     """One file in datasets/: where the raw data is and how its recordings are read.
 
@@ -120,6 +132,10 @@ class Dataset(ABC):
 
     def open(self, source: Path) -> None:  # noqa: B027
         """Look at the raw data before `info` is asked for; for facts that lie in the files."""
+
+    def stamped(self, source: Path | None) -> Iterator[Stamped]:
+        """Yield series with time stamps of their own, untouched; none where the files have none."""
+        return iter(())
 
     @property
     @abstractmethod
