@@ -133,7 +133,7 @@ class Dataset(ABC):
     def open(self, source: Path) -> None:  # noqa: B027
         """Look at the raw data before `info` is asked for; for facts that lie in the files."""
 
-    def stamped(self, source: Path | None) -> Iterator[Stamped]:
+    def stamped(self, source: Path | None) -> Iterator[Stamped]:  # noqa: ARG002
         """Yield series with time stamps of their own, untouched; none where the files have none."""
         return iter(())
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 app = typer.Typer(help="Datasets: list, info, prepare, fetch, audit, show.", no_args_is_help=True)
 # A complete window is drawn rather than one with over 95 % missing, which is 0.7 from a quarter.
 COMPLETE = 0.7
+# Series among which the one for the picture of a clock is chosen.
+SERIES = 30
 Name = Annotated[str, typer.Argument(help="Dataset, for example dsads or bodysim+subjects=20.")]
 
 
@@ -145,14 +150,53 @@ def show(
     sensor: Annotated[
         str | None, typer.Option(help="Whose signals, by name; else the one with most missing.")
     ] = None,
+    clock: Annotated[
+        bool,
+        typer.Option(
+            "--clock", help="Instead: the raw stamps, the repaired clock, the signal on both."
+        ),
+    ] = False,
 ) -> None:
     """Draw the sensors on a body, and a window of every class with its missing parts shaded."""
+    from harbench.cli.figure import write_figure
+
+    write_figure(_clock(name, sensor) if clock else _windows(name, sensor), out)
+
+
+def _clock(name: str, sensor: str | None) -> Figure:
+    """Of the first series (of a sensor), the one whose stamps are latest."""
+    import itertools
+
+    import numpy as np
+
+    from harbench.analysis.figures.clock import clock as draw
+    from harbench.data import fetch, store
+    from harbench.data.clock import sampling_times
+    from harbench.errors import HarbenchError
+
+    spec, dataset = store.resolve(name)
+    source = None if dataset.embedded else fetch.locate(dataset, None)
+    if source is not None:
+        dataset.open(source)
+    best, latest = None, -1.0
+    found = (s for s in dataset.stamped(source) if sensor is None or sensor in s.name.split("."))
+    for series in itertools.islice(found, SERIES):
+        times, kept = sampling_times(series.stamps)
+        late = float(np.max(series.stamps[kept] - times))
+        if late > latest:
+            best, latest = (series.name, series.stamps[kept], times, series.values[kept]), late
+    if best is None:
+        whose = "" if sensor is None else f" of sensor {sensor!r}"
+        raise HarbenchError(f"{spec} has no series{whose} with time stamps of its own.")
+    return draw(*best)
+
+
+def _windows(name: str, sensor: str | None) -> Figure:
     import numpy as np
 
     from harbench.analysis.figures.dataset import Example
     from harbench.analysis.figures.dataset import show as draw
     from harbench.cli.describe import natural_gaps
-    from harbench.cli.figure import write_figure
     from harbench.data import store
     from harbench.errors import unknown
 
@@ -179,4 +223,4 @@ def show(
         examples.append(Example(info.classes[label], np.array(dataset.windows[best, :, chosen])))
     sensors = {each.name: each.position for each in info.sensors}
     shown = info.sensors[chosen].name
-    write_figure(draw(info.title, sensors, examples, info.rate, shown, info.channels), out)
+    return draw(info.title, sensors, examples, info.rate, shown, info.channels)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from end_to_end.commands import Cli
 
 from harbench.data import store
 from harbench.errors import HarbenchError
@@ -347,7 +348,7 @@ def test_an_empty_begin_or_end_is_the_recording_s_own(lab: Path) -> None:
     assert np.array_equal(store.load(SPEC + "+window=50+step=50").labels, before)
 
 
-def test_bursts_after_pauses_are_said(lab: Path) -> None:
+def test_bursts_after_pauses_are_said_and_drawn(lab: Path, cli: Cli, tmp_path: Path) -> None:
     """Each hip is delivered a second late, five times, and catches up at once."""
     time = np.arange(3000) / 50
     late = time.copy()
@@ -364,3 +365,7 @@ def test_bursts_after_pauses_are_said(lab: Path) -> None:
     (note,) = store.notes(SPEC)
     assert "(ben/monday.hip.csv, cleo/monday.hip.csv)" in note
     assert note.endswith("folder+at=lab+clock=arrival")
+    drawn = cli("data", "show", SPEC, "--clock", "--out", tmp_path / "clock.svg")
+    assert drawn.code == 0 and "ben/monday.hip" in (tmp_path / "clock.svg").read_text()
+    wrong = cli("data", "show", SPEC, "--clock", "--sensor", "knee", "--out", tmp_path / "x.png")
+    assert wrong.code == 2 and "no series of sensor 'knee'" in wrong.err
