@@ -58,7 +58,7 @@ def _kind(
         except HarbenchError as error:
             if rows:
                 break
-            return Audit(kind, *[np.nan] * 5, str(error))
+            return Audit(kind, np.nan, np.nan, np.nan, np.nan, np.nan, str(error))
         mean, std = features[part.train].mean(axis=0), features[part.train].std(axis=0)
         scaled = (features - mean) / np.where(std > 0, std, 1)
         neighbours = KNeighborsClassifier(1).fit(scaled[part.train], dataset.labels[part.train])
@@ -67,7 +67,8 @@ def _kind(
         copied &= digests[part.test] != EMPTY
         sizes = (len(part.train), len(part.test))
         rows.append((*sizes, leakage(dataset, part), float(copied.mean()), accuracy))
-    return Audit(kind, *(float(mean) for mean in np.mean(rows, axis=0)))
+    train, test, shared, same, nearest = (float(mean) for mean in np.mean(rows, axis=0))
+    return Audit(kind, train, test, shared, same, nearest)
 
 
 def _digests(dataset: HARDataset) -> NDArray[np.uint64]:
