@@ -176,7 +176,7 @@ class RealWorld(Dataset):
                 f"{members.source} holds no file like proband1/data/acc_walking_csv.zip: it is "
                 "not the official RealWorld 2016 archive."
             )
-        self._incomplete = _lacking(found, members.source.name, self.options.all_subjects)
+        self._incomplete = _lacking(found, Path(members.source).name, self.options.all_subjects)
         return found
 
     def _aligned(self, series: dict[tuple[str, str], Series], where: str) -> FloatArray:
