@@ -153,18 +153,20 @@ def measure(step: str, size: int) -> Result:
 
 def draw(results: list[Result]) -> bytes:
     """CPU time and anonymous memory over windows, with the slope of linear growth."""
-    from harbench.analysis.figures.style import encoded, new
+    from harbench.analysis.figures.style import MARKERS, encoded, new
 
     figure = new(7.0, 3.2, 1, 2)
     cpu, memory = figure.axes
+    looks = iter(f"{marker}-" for marker in MARKERS)
     sizes = np.array(sorted({result["windows"] for result in results}), dtype=float)
     for step in STEPS:
         mine = sorted(
             (r["windows"], r["cpu"], r["anonymous"]) for r in results if r["step"] == step
         )
         windows, seconds, held = np.array(mine).T
-        cpu.plot(windows, seconds, "o-", markersize=3, linewidth=1, label=step)
-        memory.plot(windows, held / 1e9, "o-", markersize=3, linewidth=1)
+        look = next(looks)
+        cpu.plot(windows, seconds, look, markersize=3, linewidth=1, label=step)
+        memory.plot(windows, held / 1e9, look, markersize=3, linewidth=1)
     cpu.plot(sizes, sizes / sizes[0] * 0.1, "k:", linewidth=1, label="linear")
     memory.axhline(LIMIT / 1e9, color="k", linestyle=":", linewidth=1)
     cpu.set(xscale="log", yscale="log", xlabel="windows", ylabel="CPU seconds")
