@@ -14,7 +14,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from harbench.data import clock, coverage, gaps, interpolation, windows
+from harbench.data import (
+    clock,
+    coverage,
+    devices,
+    facts,
+    gaps,
+    interpolation,
+    repeats,
+    tables,
+    windows,
+)
 from harbench.data.paths import cache_dir, writing
 from harbench.dataset import Dataset
 
@@ -22,7 +32,7 @@ BLOCK = 1 << 20
 # What is read of a raw file rather than trusted to its size and time.
 SMALL = (".toml",)
 # The engine's part in what a raw file becomes.
-STEPS = (clock, coverage, gaps, interpolation, windows)
+STEPS = (clock, coverage, devices, facts, gaps, interpolation, repeats, tables, windows)
 _verified: set[tuple[str, int, int, int]] = set()
 
 

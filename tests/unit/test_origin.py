@@ -7,11 +7,11 @@ from types import ModuleType
 
 import pytest
 
-from harbench.data import clock, coverage, gaps, interpolation, store, windows
+from harbench.data import clock, coverage, devices, gaps, interpolation, repeats, store, windows
 from harbench.data import origin as module
 
 
-@pytest.mark.parametrize("step", [clock, coverage, gaps, interpolation, windows])
+@pytest.mark.parametrize("step", [clock, coverage, devices, gaps, interpolation, repeats, windows])
 def test_other_code_of_the_engine_is_noticed(
     step: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
