@@ -17,6 +17,7 @@ from harbench.cli import (
     figure,
     list_,
     new,
+    probe,
     report,
     reproduce,
     results,
@@ -59,6 +60,7 @@ app.command("cost")(cost.cost)
 app.add_typer(new.app, name="new")
 app.add_typer(data.app, name="data")
 app.add_typer(results.app, name="results")
+app.add_typer(probe.app, name="probe")
 
 
 def _version(wanted: bool) -> None:
