@@ -76,6 +76,8 @@ def summary_table(
     table = paper_table(numbers, conditions, rules, complete, pool=False)
     table.rows = {name: [_told(cell) for cell in row] for name, row in table.rows.items()}
     table.notes += _definitions(data, scales, rules)
+    if lacking := sorted(set(data["name"]) - set(table.rows)):
+        table.notes.append(f"Left out, because conditions lack: {', '.join(lacking)}.")
     return table
 
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unit.frames import CLEAN, records
 
+from harbench.analysis.figures.curves import areas
 from harbench.analysis.pairs import Condition
 from harbench.analysis.render import FORMATS
 from harbench.analysis.robustness import area, curve_scales, rate_lost, summary_table
@@ -119,6 +120,21 @@ def test_protocols_that_train_alike_make_one_curve_and_others_their_own() -> Non
     ]
     assert len(table.columns) == 6 and all(None not in row for row in table.rows.values())
     assert any("never pooled" in note for note in table.notes)
+
+
+def test_areas_are_drawn_with_their_intervals() -> None:
+    frame = curve()
+    figure = areas(frame, "soft")
+    assert [axes.get_title() for axes in figure.axes] == [
+        "dsads, area, mixed",
+        "dsads, area, sensor",
+    ]
+    cell = summary_table(frame, ["mixed"], Rules(control="soft")).rows["hard"][0]
+    assert cell and cell.result
+    (bar,) = figure.axes[0].containers
+    (ends,) = bar[2][0].get_segments()
+    np.testing.assert_allclose(sorted(ends[:, 0]), [-cell.result.high, -cell.result.low])
+    assert figure.axes[0].get_yticklabels()[0].get_text() == "hard"
 
 
 def test_one_rate_is_no_curve() -> None:
