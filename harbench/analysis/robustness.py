@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -100,30 +100,40 @@ def _numbers(
     }
     whole = grids[rules.metric].dropna().index
     grids = {metric: grid.loc[whole] for metric, grid in grids.items()}
-    losses = [each for each in grids[rules.metric].columns if each[1] > 0]
+    conditions = [(str(each[0]), float(each[1])) for each in grids[rules.metric].columns]
     first = part.drop_duplicates(["name", "seed"]).set_index(["name", "seed"]).loc[whole]
     first = first.reset_index().assign(protocol=protocol, rate=0.0, note="")
-    curves = 0
-    for scale in scales:
+    losses = [(scale, rate) for scale, rate in conditions if rate > 0]
+    curves = [scale for scale in scales if sum(name == scale for name, _ in losses) > 1]
+    if not curves or CLEAN not in conditions or first.empty:
+        return
+    for scale in curves:
         rates = sorted(rate for name, rate in losses if name == scale)
-        if len(rates) < 2 or CLEAN not in grids[rules.metric].columns or first.empty:
-            continue
-        curves += 1
-        steps = np.array([0.0, *rates])
-        keys = [CLEAN, *((scale, rate) for rate in rates)]
-        lines = {metric: grid[keys].to_numpy() for metric, grid in grids.items()}
-        areas = {metric: area(steps, line) for metric, line in lines.items()}
-        yield first.assign(scale=f"{AREA}, {scale}", **areas)
-        lost = {metric: rate_lost(steps, line, LOST / 100) for metric, line in lines.items()}
-        never = pd.Series(np.isnan(lost[rules.metric]))
-        filled = {metric: np.nan_to_num(rate, nan=steps[-1]) for metric, rate in lost.items()}
-        said = {name: _never(flags, rates[-1]) for name, flags in never.groupby(first["name"])}
-        yield first.assign(scale=f"{RATE}, {scale}", **filled).assign(note=first["name"].map(said))
-    if curves:
-        worst = grids[rules.metric][losses].groupby("name").mean().idxmin(axis=1)
-        at = [worst[name] for name in first["name"]]
-        scores = {m: [grid[key].iloc[i] for i, key in enumerate(at)] for m, grid in grids.items()}
-        yield first.assign(scale=WORST, **scores).assign(note=[tested(*key) for key in at])
+        yield from _of_curve(first, grids, scale, rates, rules.metric)
+    worst = grids[rules.metric][losses].groupby("name").mean().idxmin(axis=1)
+    at = [worst[name] for name in first["name"]]
+    scores = {m: [grid[key].iloc[i] for i, key in enumerate(at)] for m, grid in grids.items()}
+    yield first.assign(scale=WORST, **scores).assign(note=[tested(*key) for key in at])
+
+
+def _of_curve(
+    first: pd.DataFrame,
+    grids: Mapping[str, pd.DataFrame],
+    scale: str,
+    rates: Sequence[float],
+    metric: str,
+) -> Iterator[pd.DataFrame]:
+    """Area and rate of a loss. first: the rows of `grids` as records, whose scores they replace."""
+    steps = np.array([0.0, *rates])
+    keys = [CLEAN, *((scale, rate) for rate in rates)]
+    lines = {name: grid[keys].to_numpy() for name, grid in grids.items()}
+    areas = {name: area(steps, line) for name, line in lines.items()}
+    yield first.assign(scale=f"{AREA}, {scale}", **areas)
+    lost = {name: rate_lost(steps, line, LOST / 100) for name, line in lines.items()}
+    never = pd.Series(np.isnan(lost[metric]))
+    filled = {name: np.nan_to_num(rate, nan=steps[-1]) for name, rate in lost.items()}
+    said = {name: _never(flags, rates[-1]) for name, flags in never.groupby(first["name"])}
+    yield first.assign(scale=f"{RATE}, {scale}", **filled).assign(note=first["name"].map(said))
 
 
 def _never(flags: pd.Series, last: float) -> str:

@@ -120,7 +120,7 @@ def score_sets(training: Training, fitted: Fitted, sets: Sets) -> list[SetScores
     dataset, split = training.dataset, training.split
     count, true = len(dataset.info.classes), dataset.labels[split.test]
     usual = int(np.bincount(dataset.labels[split.labelled], minlength=count).argmax())
-    present = present_channels(dataset, split.test).any(axis=2)
+    present = np.asarray(present_channels(dataset, split.test).any(axis=2))
     found = []
     for members in sets:
         kept = np.zeros(present.shape[1], dtype=bool)
