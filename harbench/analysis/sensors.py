@@ -42,10 +42,14 @@ class SensorScores:
         """The row of `kept` with all sensors."""
         return int(self.kept.all(axis=1).argmax())
 
-    def names(self, row: int) -> str:
-        """The kept sensors of a set, in words."""
-        chosen = [name for name, kept in zip(self.sensors, self.kept[row], strict=True) if kept]
-        return ", ".join(chosen)
+    def words(self, row: int) -> str:
+        """A set of kept sensors in words, by what is lost or by what is kept, the shorter."""
+        kept = [name for name, there in zip(self.sensors, self.kept[row], strict=True) if there]
+        lost = [name for name in self.sensors if name not in kept]
+        if not lost:
+            return "all"
+        short = len(lost) <= len(kept)
+        return f"without {', '.join(lost)}" if short else f"only {', '.join(kept)}"
 
 
 @dataclass(frozen=True)
@@ -131,13 +135,12 @@ def _bits(kept: NDArray[np.bool_]) -> int:
 
 def size_rows(scores: SensorScores) -> list[list[str]]:
     """How much is left when some sensors are lost; the first row is the header."""
-    rows = [["lost", "sets", "mean", "worst", "worst kept", "best", "best kept"]]
+    rows = [["lost", "sets", "mean", "worst", "worst set", "best", "best set"]]
     means = scores.scores.mean(axis=0)
     for size in by_size(scores):
         rows.append([str(size.lost), str(size.sets), f"{size.mean:.1f}"])
         for row in (size.worst, size.best):
-            every = row == scores.everything
-            rows[-1] += [f"{means[row]:.1f}", "all" if every else scores.names(row)]
+            rows[-1] += [f"{means[row]:.1f}", scores.words(row)]
     return rows
 
 
@@ -160,7 +163,7 @@ def value_rows(scores: SensorScores) -> list[list[str]]:
 
 def activity_rows(scores: SensorScores) -> list[list[str]]:
     """Which activity suffers from the loss of which sensor; the first row is the header."""
-    rows = [["activity: F1 lost without", *scores.sensors]]
+    rows = [["F1 lost without", *scores.sensors]]
     drops = class_drops(scores)
     for index in most_hit(drops):
         cells = [HOLE if math.isnan(drop) else f"{drop:.1f}" for drop in drops[index]]
@@ -178,9 +181,10 @@ def notes(scores: SensorScores) -> list[str]:
     """How the numbers are to be read."""
     values, everything = sensor_values(scores), scores.scores[:, scores.everything].mean()
     total = sum(value.mean for value in values)
+    seeds = len(scores.scores)
     how = f"estimated from {len(scores.orders)} orders" if scores.orders else "from all sets"
     lines = [
-        f"Means over {len(scores.scores)} seeds. With all sensors {everything:.1f}, with none "
+        f"Means over {seeds} seed{'s' if seeds > 1 else ''}. With all sensors {everything:.1f}, with none "
         f"{scores.none.mean():.1f}: a window that has nothing left is answered with the most "
         "frequent class of the labelled training windows.",
         f"Shapley values, {how}: what a sensor adds, averaged over all orders of adding the "

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from harbench.running.plan import Run
     from harbench.running.probe_records import SensorProbe
 
+# Sensors in one table of activities: so many fit into 80 letters.
+SIDE_BY_SIDE = 7
+
 app = typer.Typer(no_args_is_help=True, help="Ask trained methods what no protocol asks.")
 
 
@@ -145,11 +148,21 @@ def _show(console: Console, scores: SensorScores, metric: str) -> None:
     from harbench.analysis.sensors import activity_rows, notes, size_rows, value_rows
 
     console.print(f"\n[bold]{scores.method} · {scores.dataset} · {METRICS[metric]} %[/]")
-    for head, *body in (size_rows(scores), value_rows(scores), activity_rows(scores)):
+    first, *others = zip(*activity_rows(scores), strict=True)
+    blocks = [
+        [list(row) for row in zip(first, *others[at : at + SIDE_BY_SIDE], strict=True)]
+        for at in range(0, len(others), SIDE_BY_SIDE)
+    ]
+    for head, *body in (size_rows(scores), value_rows(scores), *blocks):
         table = Table(box=None, header_style="bold", pad_edge=False)
         for index, title in enumerate(head):
-            words = title in ("worst kept", "best kept") or not index
-            table.add_column(title, justify="left" if words else "right", overflow="fold")
+            words = title in ("worst set", "best set") or not index
+            table.add_column(
+                title,
+                justify="left" if words else "right",
+                overflow="fold",
+                min_width=max(map(len, title.split())),
+            )
         for row in body:
             table.add_row(*row)
         console.print(table)

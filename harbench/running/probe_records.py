@@ -139,10 +139,12 @@ def read_probe(path: Path) -> SensorProbe:
 
 
 def find_probe(path: Path, runs: list[Run]) -> SensorProbe | None:
-    """The probe of exactly these runs; None where it is absent or of others."""
+    """The probe of these runs, other seeds left out; None where one is absent or of other code."""
     if not path.is_file():
         return None
     probe = read_probe(path)
-    wanted = [run.identity.model_dump(mode="json") for run in runs]
-    found = [run.identity.model_dump(mode="json") for run in probe.runs]
-    return probe if found == wanted else None
+    # Through JSON, because tuples come back from disk as lists.
+    known = {run.identity.model_dump_json(): run for run in probe.runs}
+    found = [known.get(run.identity.model_dump_json()) for run in runs]
+    kept = [run for run in found if run is not None]
+    return probe.model_copy(update={"runs": kept}) if len(kept) == len(runs) else None

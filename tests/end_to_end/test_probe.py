@@ -27,7 +27,7 @@ def test_every_set_of_sensors(cli: Cli, tmp_path: Path, monkeypatch: pytest.Monk
     assert first.code == 0, first.err
     assert all(len(line) <= 80 for line in first.out.splitlines() if "sensors.json" not in line
                and "budget" not in line)  # fmt: skip
-    for words in ("Shapley value", "worst kept", "F1 lost without", "chest", "with none"):
+    for words in ("Shapley value", "worst set", "F1 lost without", "chest", "with none"):
         assert words in first.out
     assert picture.read_text().startswith("<?xml")
     found = read(results / PLACE)
@@ -37,7 +37,19 @@ def test_every_set_of_sensors(cli: Cli, tmp_path: Path, monkeypatch: pytest.Monk
     assert found["runs"][1]["split"] == record["split"]["digest"]
     assert cli("results").code == 0
     again = cli(*ASKED, "--protocol", "clean")
-    assert "7 sets of sensors" not in again.out and "Shapley value" in again.out
+    assert "7 sets of sensors" not in again.out and "Means over 2 seeds" in again.out
+    fewer = cli(*ASKED[:-1], "1", "--protocol", "clean")
+    assert "7 sets of sensors" not in fewer.out and "Means over 1 seed." in fewer.out
+
+
+def test_many_sensors_are_all_shown(cli: Cli) -> None:
+    many = "bodysim+activities=2+seconds=12.0+sensors=10+subjects=3"
+    shown = cli("probe", "sensors", "cnn", "--dataset", many, "--protocol", "clean",
+                "--budget", "smoke", "--seeds", "0")  # fmt: skip
+    assert shown.code == 0 and "± orders" in shown.out
+    assert shown.out.count("sitting ") == 2, shown.out
+    for name in ("left upper arm", "right shank"):
+        assert name in shown.out
 
 
 def test_what_is_asked_wrongly(cli: Cli, tmp_path: Path) -> None:

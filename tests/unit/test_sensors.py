@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from unit.toy import training
@@ -166,8 +166,8 @@ def test_worst_and_best_sets_of_each_size() -> None:
     assert [size.lost for size in by_size(scores)] == [0, 1, 2]
     rows = size_rows(scores)[1:]
     assert rows[0] == ["0", "1", "66.0", "66.0", "all", "66.0", "all"]
-    assert rows[1][3:] == ["36.0", "place 0, place 1", "56.0", "place 1, place 2"]
-    assert rows[2][1:] == ["3", "26.0", "16.0", "place 0", "36.0", "place 2"]
+    assert rows[1][3:] == ["36.0", "without place 2", "56.0", "without place 0"]
+    assert rows[2][1:] == ["3", "26.0", "16.0", "only place 0", "36.0", "only place 2"]
     assert [row[0] for row in value_rows(scores)[1:]] == ["place 2", "place 1", "place 0"]
     assert value_rows(scores)[1] == ["place 2", "30.0", "0.0", "36.0", "36.0"]
 
@@ -200,6 +200,16 @@ def test_sensors_in_one_place_are_drawn_apart() -> None:
     scores = replace(made_up(3), positions=((0.3, 0, 0.1), (0.31, 0, 0.1), (-0.3, 0, 0.1)))
     places = [c.get_offsets()[0] for c in sensor_map([scores]).axes[0].collections]
     assert places[0][1] - places[1][1] > 0.16 and places[2][1] == places[0][1]
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.lists(st.tuples(*[st.floats(-0.4, 0.4)] * 2, st.floats(-1, 0.8)), min_size=3, max_size=3))
+def test_texts_beside_the_body_do_not_cover_each_other(places: list[Any]) -> None:
+    body = sensor_map([replace(made_up(3), positions=tuple(places))]).axes[0]
+    texts = [text.get_position() for text in body.texts]
+    assert len(texts) == 3
+    for (x, y), (other, height) in itertools.combinations(texts, 2):
+        assert x != other or abs(y - height) > 0.2
 
 
 def test_a_set_is_scored_as_a_run_scores_it_and_empty_windows_get_the_usual_class() -> None:

@@ -24,6 +24,10 @@ COLOURS = "Blues"
 LARGEST, SMALLEST = 260.0, 50.0
 # Metres within which two circles and their texts would cover each other.
 TOGETHER = 0.17
+# Metres: where texts begin, how far apart two of them are, and what is the middle of the body.
+BESIDE, LINES, MIDDLE = 0.5, 0.22, 0.1
+# So many names of sensors fit side by side.
+LEVEL = 6
 
 
 def sensor_map(methods: Sequence[SensorScores], metric: str = "f1_macro") -> Figure:
@@ -52,26 +56,46 @@ def sensor_map(methods: Sequence[SensorScores], metric: str = "f1_macro") -> Fig
 def _body(axes: Axes, scores: SensorScores, highest: float) -> None:
     """A circle per sensor, the larger and darker the more it is worth; the value beside it."""
     outline(axes, "0.85")
+    axes.set_ylim(-1.0, 1.0)
     colours = sns.color_palette(COLOURS, as_cmap=True)
     places = _apart(scores.positions)
-    for value, (x, y) in zip(sensor_values(scores), places, strict=True):
+    for value, (x, y), (side, height) in zip(
+        sensor_values(scores), places, _labels(places), strict=True
+    ):
         share = max(0.0, value.mean / highest) if highest > 0 else 0.0
         size = SMALLEST + (LARGEST - SMALLEST) * share
-        axes.scatter(x, y, s=size, color=colours(share), edgecolor="black", linewidth=0.7,
-                     zorder=3)  # fmt: skip
+        axes.scatter(x, y, s=size, color=colours(share), edgecolor="black", linewidth=0.7, zorder=3)
         error = "" if math.isnan(value.seed_error) else f" ± {value.seed_error:.1f}"
-        outwards = -1 if x < 0 else 1
         axes.annotate(
             f"{value.sensor}\n{value.mean:.1f}{error}",
             (x, y),
-            xytext=((3 + math.sqrt(size) / 2) * outwards, 0),
-            textcoords="offset points",
+            xytext=(BESIDE * side, height),
             fontsize=6,
-            ha="right" if x < 0 else "left",
+            ha="right" if side < 0 else "left",
             va="center",
-            zorder=4,
+            arrowprops={"arrowstyle": "-", "color": "0.4", "linewidth": 0.6},
+            zorder=2,
         )
     axes.set_title(f"{scores.method}, {scores.dataset}:\nShapley values (points)", fontsize=7)
+
+
+def _labels(places: Sequence[tuple[float, float]]) -> list[tuple[int, float]]:
+    """On which side of the body (-1, 1) and at which height each place has its text.
+
+    Texts of one side do not cover each other; what lies in the middle goes where there is room.
+    """
+    sides: dict[int, list[int]] = {-1: [], 1: []}
+    for index in sorted(range(len(places)), key=lambda i: -abs(places[i][0])):
+        x = places[index][0]
+        fewer = min(sides, key=lambda side: (len(sides[side]), -side))
+        sides[fewer if abs(x) < MIDDLE else int(math.copysign(1, x))].append(index)
+    found = {}
+    for side, members in sides.items():
+        above = math.inf
+        for index in sorted(members, key=lambda i: -places[i][1]):
+            above = min(places[index][1], above - LINES)
+            found[index] = (side, above)
+    return [found[index] for index in range(len(places))]
 
 
 def _apart(positions: Sequence[tuple[float, float, float]]) -> list[tuple[float, float]]:
@@ -131,4 +155,4 @@ def _heat(axes: Axes, scores: SensorScores, drops: np.ndarray, most: float) -> N
     axes.set_title("F1 lost (points) without the sensor", fontsize=7)
     axes.set_xlabel(f"{left} activities that lose less are left out" if left else "")
     axes.tick_params(axis="y", labelsize=5, rotation=0)
-    axes.tick_params(axis="x", labelsize=6, rotation=30)
+    axes.tick_params(axis="x", labelsize=6, rotation=30 if len(scores.sensors) <= LEVEL else 90)
