@@ -49,6 +49,21 @@ def test_from_records_to_statements(ran: Cli, tmp_path: Path) -> None:
     assert two.code == 0 and "all together" in two.out
 
 
+def test_summary_numbers_of_several_rates(ran: Cli, tmp_path: Path) -> None:
+    one = ran("table", "--protocol", "missing-10", "--summary")
+    assert one.code == 2 and "two rates" in one.err
+    assert ran("run", "--method", "cnn", "--protocol", "missing-5", *SMOKE).code == 0
+    asked = ("table", "--protocol", "missing-5", "--protocol", "missing-10", "--summary")
+    shown = ran(*asked, "--scale", "sensor", "--format", "markdown")
+    assert shown.code == 0, shown.err
+    lacking = "Left out, because conditions lack: random_forest"
+    for words in ("area, sensor", "5 points lost at, sensor", "worst", "(5, 10 %)", lacking):
+        assert words in shown.out
+    picture = tmp_path / "area.png"
+    drawn = ran("figure", "area", "--control", "cnn", "--out", picture)
+    assert drawn.code == 0 and picture.exists(), drawn.err
+
+
 def test_the_paper_beside_what_is_there(ran: Cli, tmp_path: Path) -> None:
     found = ran(
         *("reproduce", "table3", "--dataset", DATASET, "--dataset", "opportunity", "--no-run"),

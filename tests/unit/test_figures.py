@@ -58,6 +58,7 @@ def labelled() -> pd.DataFrame:
 DRAWN: dict[str, Callable[[], Figure]] = {
     "missing": lambda: curves.missing(grid()),
     "slope": lambda: curves.slope(grid(), "robusthar"),
+    "area": lambda: curves.areas(grid(), "robusthar"),
     "sweep": lambda: curves.sweep(sweep("lambda 0.1", "lambda 0.5")),
     "labels": lambda: curves.labels(labelled()),
     "ablation": lambda: bars.ablation(sweep("full", "w/o MSTM")),

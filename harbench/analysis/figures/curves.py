@@ -19,8 +19,10 @@ from harbench.analysis.pairs import (
     split_ratio,
     tested,
 )
+from harbench.analysis.robustness import AREA, curve_scales, summary_table
 from harbench.analysis.slope import robustness_slopes
 from harbench.analysis.statistics import corrected_t, resolution
+from harbench.analysis.table import Rules
 from harbench.errors import HarbenchError
 
 
@@ -113,6 +115,34 @@ def slope(frame: pd.DataFrame, control: str, metric: str = "f1_macro") -> Figure
     axes.set_yticks(places, list(found.index))
     axes.set(xlabel=f"points of {METRICS[metric]} per 1 % missing,\nagainst {control}")
     axes.margins(y=0.15)
+    return figure
+
+
+def areas(frame: pd.DataFrame, control: str, metric: str = "f1_macro") -> Figure:
+    """A panel per dataset and scale: area under the score-rate curve, each row less `control`.
+
+    95 % intervals of the paired corrected t, not adjusted. Left of 0 the control is better.
+    """
+    table = summary_table(frame, curve_scales(frame), Rules(metric=metric, control=control))
+    panels = [i for i, c in enumerate(table.columns) if c.condition.scale.startswith(AREA)]
+    wide, names = min(2, len(panels)), [name for name in table.rows if name != control]
+    high = -(-len(panels) // wide)
+    figure = new(COLUMN * wide, (0.9 + 0.24 * len(names)) * high, high, wide)
+    for axes, panel in zip(figure.axes, panels, strict=False):
+        for place, name in enumerate(names):
+            cell = table.rows[name][panel]
+            if cell and cell.result:
+                found = cell.result
+                bars = [[found.high - found.effect], [found.effect - found.low]]
+                axes.errorbar(-found.effect, place, xerr=bars, fmt="o", color="black", capsize=2)
+        axes.axvline(0, color="grey", linewidth=0.8)
+        axes.set_yticks(range(len(names)), names)
+        axes.set_ylim(-0.6, len(names) - 0.4)
+        column = table.columns[panel]
+        axes.set_title(f"{column.dataset}, {column.condition.scale}", fontsize=7)
+        axes.set_xlabel(f"points of {METRICS[metric]}, row less {control}")
+    for axes in figure.axes[len(panels) :]:
+        axes.remove()
     return figure
 
 
