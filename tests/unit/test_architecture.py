@@ -17,7 +17,7 @@ LAYERS = (
     "cli",
     "classifier",
     "running testing",
-    "model",
+    "onnx model",
     "training",
     "evaluation",
     "data",
