@@ -28,6 +28,7 @@ from harbench.cli import (
     verify,
 )
 from harbench.cli.reading import left_out
+from harbench.cli.say import say, spell_out
 from harbench.errors import HarbenchError
 
 
@@ -83,8 +84,9 @@ def _options(
 def main() -> None:
     """Entry point: a user's mistake is a message on stderr and exit code 2."""
     left_out.set(False)
+    spell_out()
     try:
         app()
     except HarbenchError as error:
-        print(f"harbench: {error}", file=sys.stderr)
+        say(f"harbench: {error}", err=True)
         sys.exit(2)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from harbench.cli.say import say
 from harbench.cli.table import Filter, chosen, headline, rules_of
 
 
@@ -54,4 +55,4 @@ def report(
     data = pdf(title, parts) if wanted is Page.pdf else page(title, parts).encode()
     with writing(out) as temporary:
         temporary.write_bytes(data)
-    typer.echo(f"Wrote {out}")
+    say(f"Wrote {out}")
