@@ -7,14 +7,18 @@ from typing import Annotated
 
 import typer
 
+from harbench.cli.rerun import rerun
 from harbench.cli.say import say
 from harbench.cli.table import Filter, chosen
 
-app = typer.Typer(help="Records: list, check, predictions.", invoke_without_command=True)
+app = typer.Typer(help="Records: list, check, predictions, rerun.", invoke_without_command=True)
 Folder = Annotated[
     Path | None, typer.Option("--results", help="Folder; $HARBENCH_RESULTS or ./results.")
 ]
 Csv = Annotated[Path | None, typer.Option(help="Write one row per run and condition to this file.")]
+
+
+app.command("rerun")(rerun)
 
 
 @app.callback()

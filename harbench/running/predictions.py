@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +68,16 @@ def keep(run: Run, dataset: HARDataset, test: IntArray, kept: Sequence[Kept]) ->
             scored=np.stack([each.scored for each in kept]),
             logits=np.maximum(logits, LOWEST).astype(np.float16),
         )
+
+
+def arrays_of(record: Record) -> dict[str, NDArray[np.generic]] | None:
+    """What the cache has of this very run, by the names of `keep`; None if it has none of it."""
+    try:
+        with np.load(cache_dir() / record.predictions, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file.files}
+            return arrays if arrays["identity"] == _digest(record.identity) else None
+    except (OSError, EOFError, LookupError, ValueError, zipfile.BadZipFile, zlib.error):
+        return None
 
 
 def exported(path: Path, record: Record) -> pd.DataFrame:

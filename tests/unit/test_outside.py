@@ -17,7 +17,7 @@ from unit.frames import CLEAN, records
 from unit.test_figures import sweep
 from unit.test_records import place, put, values
 
-from harbench.analysis.figures import bars, curves
+from harbench.analysis.figures import bars
 from harbench.analysis.figures.style import encoded
 from harbench.analysis.render import FORMATS
 from harbench.analysis.table import Rules, paper_table
