@@ -19,8 +19,8 @@ from harbench.method import InputShape, Method
 from harbench.options import differences, format_spec
 
 T = TypeVar("T")
-# The largest network here has some hundreds.
-MODULES = 20_000
+# Layers and parameters; the largest network here has some hundreds.
+PARTS = 20_000
 # Weights, gradients and the optimiser's two moments, four bytes each.
 BYTES = 16
 # Of the machine's memory; activations and data need the rest.
@@ -79,11 +79,20 @@ def within(method: Method) -> Iterator[None]:
     """Raise HarbenchError once what is built inside outgrows this machine, or takes too long."""
     name = unusual(method) or method.name
     room = SHARE * psutil.virtual_memory().total
-    modules, numbers = 0, 0
+    parts, numbers = 0, 0
+
+    def count() -> None:
+        nonlocal parts
+        parts += 1
+        if parts > PARTS:
+            raise HarbenchError(
+                f"{name} has more than {PARTS:,} layers and parameters. Choose smaller values."
+            )
 
     def parameter(_module: nn.Module, _name: str, added: torch.Tensor | None) -> None:
         nonlocal numbers
         numbers += added.numel() if added is not None else 0
+        count()
         if numbers * BYTES > room:
             raise HarbenchError(
                 f"{name} is too large: {numbers:,} parameters or more need "
@@ -92,10 +101,7 @@ def within(method: Method) -> Iterator[None]:
             )
 
     def submodule(_module: nn.Module, _name: str, _added: nn.Module | None) -> None:
-        nonlocal modules
-        modules += 1
-        if modules > MODULES:
-            raise HarbenchError(f"{name} has more than {MODULES:,} layers. Choose smaller values.")
+        count()
 
     counters = (
         hooks.register_module_parameter_registration_hook(parameter),

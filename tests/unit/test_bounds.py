@@ -26,7 +26,7 @@ from harbench.running.configure import check_method, configure
 SMALL = "bodysim+activities=3+seconds=24.0+sensors=3+subjects=3"
 # What a slip of the finger or a script writes.
 EXTREMES = ("-1", "0", "", "none", "nan", "inf", "-inf", "1e300", "-1e300", str(10**20), "9" * 5000)
-SHAPE = InputShape(4, 2, 2, 3)
+SHAPE = InputShape(4, 2, 2, 3, 10.0, ((0, 0, 0), (0, 0, 1)))
 
 
 @pytest.fixture(scope="module")
@@ -54,14 +54,22 @@ def build_tiny(name: str) -> object:
 
 @pytest.mark.parametrize("name", registry.method_names())
 def test_every_option_takes_or_refuses_every_value(name: str, dataset: HARDataset) -> None:
-    begun = time.monotonic()
     for field in dataclasses.fields(registry.method_class(name).Config):
         for value in EXTREMES:
             refusal = tried(name, field.name, value, dataset)
-            if value in ("nan", "inf", "-inf", str(10**20)) and field.type != "str":
-                assert refusal or field.type == "float", (field.name, value)
-        tried(name, field.name, str(LARGEST), dataset)
-    assert time.monotonic() - begun < 300
+            assert refusal or value not in ("nan", "inf", "-inf"), (field.name, value)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("value", [LARGEST, LARGEST - 1, 30_000])
+@pytest.mark.parametrize("name", registry.method_names())
+def test_every_option_takes_or_refuses_large_numbers(
+    name: str, value: int, dataset: HARDataset
+) -> None:
+    for field in dataclasses.fields(registry.method_class(name).Config):
+        begun = time.monotonic()
+        tried(name, field.name, str(value), dataset)
+        assert time.monotonic() - begun < 3 * buildable.SECONDS, field.name
 
 
 @dataclass(frozen=True)
@@ -94,7 +102,7 @@ def test_too_many_parameters_are_refused_before_they_need_memory() -> None:
 
 def test_too_many_layers_are_refused_soon() -> None:
     begun = time.monotonic()
-    with pytest.raises(HarbenchError, match="layers=1000000 has more than 20,000 layers"):
+    with pytest.raises(HarbenchError, match="has more than 20,000 layers"):
         require_buildable(Sized(Sizes(layers=LARGEST, width=1)), SHAPE)
     assert time.monotonic() - begun < 60
 
