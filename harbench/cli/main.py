@@ -14,6 +14,7 @@ from harbench.cli import (
     compare,
     cost,
     data,
+    doctor,
     figure,
     list_,
     model,
@@ -59,6 +60,7 @@ app.command("tune")(tune.tune)
 app.command("check")(check.check)
 app.command("verify")(verify.verify)
 app.command("cost")(cost.cost)
+app.command("doctor")(doctor.doctor)
 app.add_typer(new.app, name="new")
 app.add_typer(data.app, name="data")
 app.add_typer(results.app, name="results")
