@@ -193,6 +193,11 @@ def _datasets() -> Iterator[Finding]:
         if not _own("datasets", name):
             continue
         try:
+            registry.dataset_class(name)
+        except HarbenchError as error:
+            yield Finding(f"dataset {name}", State.problem, str(error))
+            continue
+        try:
             canonical, dataset = store.resolve(name)
             if store.is_prepared(canonical):
                 state = "prepared"
@@ -200,9 +205,8 @@ def _datasets() -> Iterator[Finding]:
                 state = "at hand, prepared when needed"
             else:
                 state = "not here" if not dataset.info.url else "downloaded when needed"
-        except HarbenchError as error:
-            yield Finding(f"dataset {name}", State.problem, str(error))
-            continue
+        except HarbenchError:  # the reader of any folder wants to be told which
+            state = "with options only"
         groups.setdefault(state, []).append(name)
     for state, names in sorted(groups.items()):
         advice = "harbench data info NAME says where to get it" if state == "not here" else ""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from harbench.running.plan import Run
 
 LOWEST = float(np.finfo(np.float16).min)
+DAMAGE = (OSError, EOFError, LookupError, ValueError, zipfile.BadZipFile, zlib.error)
 FACTS = ("window", "subject", "recording", "start")
 
 
@@ -76,7 +77,7 @@ def arrays_of(record: Record) -> dict[str, NDArray[np.generic]] | None:
         with np.load(cache_dir() / record.predictions, allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}
             return arrays if arrays["identity"] == _digest(record.identity) else None
-    except (OSError, EOFError, LookupError, ValueError, zipfile.BadZipFile, zlib.error):
+    except DAMAGE:
         return None
 
 
@@ -98,7 +99,7 @@ def exported(path: Path, record: Record) -> pd.DataFrame:
         return _frame(arrays, record)
     except HarbenchError:
         raise
-    except (OSError, EOFError, KeyError, IndexError, ValueError, zipfile.BadZipFile) as error:
+    except DAMAGE as error:
         raise _absent(path, record, f"{place} is damaged ({one_line(error)})") from error
 
 
