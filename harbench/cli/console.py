@@ -13,7 +13,7 @@ from harbench.outside import visible
 class _Plain(Console):
     """Takes no text for markup, and spells out what a terminal would obey."""
 
-    def render_str(self, text: str, **options: Any) -> Text:  # type: ignore[override]
+    def render_str(self, text: str, **options: Any) -> Text:
         return super().render_str(visible(text), **options)
 
 
