@@ -140,3 +140,13 @@ def test_a_run_into_a_folder_with_such_a_name(tmp_path: Path) -> None:
     assert rb"q[/x]\udcff" in done.stdout.replace(b"\n", b"")
     (record,) = Path(os.fsdecode(results)).rglob("seed-0.json")
     assert "udcff" in json.loads(record.read_text())["provenance"]["command"]
+
+
+def test_nothing_is_written_in_place_of_what_is_no_file(cli: Cli, tmp_path: Path) -> None:
+    """As root, a rename would replace even /dev/null."""
+    put(place(tmp_path / "results"), values())
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    answer = cli("results", "list", "--csv", pipe)
+    assert answer.code == 2 and "is not a file" in answer.err and pipe.is_fifo(), answer
+    assert cli("results", "list", "--csv", tmp_path / "results").code == 2
