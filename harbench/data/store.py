@@ -29,6 +29,7 @@ from harbench.dataset import (
 )
 from harbench.errors import HarbenchError, one_line
 from harbench.options import build, differences, format_spec, parse_spec
+from harbench.outside import visible
 
 # File systems allow 255 bytes; temporary names need some.
 LONGEST_SPEC = 200
@@ -64,7 +65,7 @@ def load(spec: str) -> HARDataset:
             why = _outdated(canonical, dataset)
             if why is not None:
                 if why:
-                    print(f"{canonical} is prepared anew: {why}.", file=sys.stderr)
+                    print(visible(f"{canonical} is prepared anew: {why}."), file=sys.stderr)
                 return _prepare(canonical, dataset, None)
     return _open(folder_of(canonical), canonical)
 
