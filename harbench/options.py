@@ -39,10 +39,11 @@ def parse_pairs(pairs: typing.Iterable[str], where: str = "") -> dict[str, str]:
     return options
 
 
-def build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
+def build(cls: type[T], values: Mapping[str, Any], where: str, endless: bool = False) -> T:
     """Build the option dataclass `cls` from `values` (texts or typed values).
 
-    Raises HarbenchError that names the option, what was expected and what came.
+    endless: infinity means something, as in `max_gap=inf`. Raises HarbenchError that names the
+    option, what was expected and what came.
     """
     fields = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     hints = typing.get_type_hints(cls)
@@ -59,14 +60,14 @@ def build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
         message = first["msg"].removeprefix("Value error, ")
         raise HarbenchError(f"{where}: {key}={values.get(key)!r}: {message}.") from None
     for key in prepared:
-        _check_size(getattr(built, key), f"{where}: {key}={values[key]!r}")
+        _check_size(getattr(built, key), f"{where}: {key}={values[key]!r}", endless)
     return built
 
 
-def _check_size(value: Any, words: str) -> None:
+def _check_size(value: Any, words: str, endless: bool) -> None:
     """Refuse numbers that no option means: they would only exhaust memory, time or precision."""
     for each in value if isinstance(value, (tuple, list)) else (value,):
-        if isinstance(each, float) and not math.isfinite(each):
+        if isinstance(each, float) and (math.isnan(each) or (math.isinf(each) and not endless)):
             raise HarbenchError(f"{words}: a finite number is needed.")
         if isinstance(each, int) and abs(each) > LARGEST:
             raise HarbenchError(f"{words}: at most {LARGEST:,} is possible.")

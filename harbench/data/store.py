@@ -43,7 +43,7 @@ def resolve(spec: str) -> tuple[str, Dataset]:
     """
     name, values = parse_spec(spec)
     cls = registry.dataset_class(name)
-    options = build(cls.Options, values, where=f"dataset {name!r}")
+    options = build(cls.Options, values, where=f"dataset {name!r}", endless=True)
     canonical = format_spec(cls.name, differences(options, cls.Options()))
     if len(canonical.encode()) > LONGEST_SPEC:
         raise HarbenchError(

@@ -148,5 +148,8 @@ def test_what_is_usual_is_built_once_and_draws_nothing(monkeypatch: pytest.Monke
 def test_numbers_beyond_all_sense_are_named() -> None:
     with pytest.raises(HarbenchError, match=r"t: width=1000001: at most 1,000,000 is possible"):
         build(Sizes, {"width": LARGEST + 1}, "t")
+    assert build(ToyConfig, {"lr": "inf"}, "t", endless=True).lr == float("inf")
+    with pytest.raises(HarbenchError, match="lr='nan': a finite number is needed"):
+        build(ToyConfig, {"lr": "nan"}, "t", endless=True)
     with pytest.raises(HarbenchError, match="t: lr='inf': a finite number is needed"):
         build(ToyConfig, {"lr": "inf"}, "t")
