@@ -133,7 +133,7 @@ def _prepare(
     # Looked at before the files are read: what changes meanwhile is noticed later.
     made_of = origin(dataset, source)
     folder = folder_of(canonical)
-    with writing_folder(folder) as temporary:
+    with _options_blamed(canonical), writing_folder(folder) as temporary:
         told = _told(dataset.recordings(source), report)
         index = copy_context().run(write, told, dataset, temporary)
         index["source"] = source.name if source else "embedded"
@@ -144,6 +144,21 @@ def _prepare(
     if given is not None and source is not None:
         remember(dataset, source)
     return _open(folder, canonical)
+
+
+@contextmanager
+def _options_blamed(canonical: str) -> Iterator[None]:
+    """What a reader raises that was given options is a mistake that the user can mend."""
+    try:
+        yield
+    except HarbenchError:
+        raise
+    except (ValueError, OverflowError, MemoryError) as error:
+        if "+" not in canonical:
+            raise
+        raise HarbenchError(
+            f"{canonical} cannot be made with these options: {one_line(error)}."
+        ) from error
 
 
 def _told(recordings: Iterable[Recording], report: Report) -> Iterator[Recording]:

@@ -153,3 +153,9 @@ def test_numbers_beyond_all_sense_are_named() -> None:
         build(ToyConfig, {"lr": "nan"}, "t", endless=True)
     with pytest.raises(HarbenchError, match="t: lr='inf': a finite number is needed"):
         build(ToyConfig, {"lr": "inf"}, "t")
+
+
+@pytest.mark.parametrize("option", ["seconds=1e300", "seconds=1e15"])
+def test_a_dataset_that_no_memory_holds_is_refused(option: str) -> None:
+    with pytest.raises(HarbenchError, match="cannot be made with these options"):
+        store.prepare(f"bodysim+{option}")
