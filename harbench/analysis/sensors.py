@@ -184,9 +184,9 @@ def notes(scores: SensorScores) -> list[str]:
     seeds = len(scores.scores)
     how = f"estimated from {len(scores.orders)} orders" if scores.orders else "from all sets"
     lines = [
-        f"Means over {seeds} seed{'s' if seeds > 1 else ''}. With all sensors {everything:.1f}, with none "
-        f"{scores.none.mean():.1f}: a window that has nothing left is answered with the most "
-        "frequent class of the labelled training windows.",
+        f"Means over {seeds} seed{'s' if seeds > 1 else ''}. With all sensors {everything:.1f}, "
+        f"with none {scores.none.mean():.1f}: a window that has nothing left is answered with the "
+        "most frequent class of the labelled training windows.",
         f"Shapley values, {how}: what a sensor adds, averaged over all orders of adding the "
         f"sensors; they add up to {total:.1f}. ± seeds: standard error with the Nadeau-Bengio "
         f"variance (n_test/n_train = {scores.ratio:.2f}).",
