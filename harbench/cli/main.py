@@ -26,6 +26,7 @@ from harbench.cli import (
     verify,
 )
 from harbench.cli.reading import left_out
+from harbench.cli.stop import stoppable
 from harbench.errors import HarbenchError
 
 
@@ -79,8 +80,9 @@ def _options(
 def main() -> None:
     """Entry point: a user's mistake is a message on stderr and exit code 2."""
     left_out.set(False)
-    try:
-        app()
-    except HarbenchError as error:
-        print(f"harbench: {error}", file=sys.stderr)
-        sys.exit(2)
+    with stoppable():
+        try:
+            app()
+        except HarbenchError as error:
+            print(f"harbench: {error}", file=sys.stderr)
+            sys.exit(2)

@@ -48,6 +48,10 @@ def run(
         int | None,
         typer.Option(min=1, help="Runs side by side; default: CPU cores, or 1 on a GPU."),
     ] = None,
+    time_limit: Annotated[
+        float | None,
+        typer.Option(min=1, metavar="SECONDS", help="End a run that takes longer as failed."),
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Configuration key=value (repeatable).")
     ] = None,
@@ -76,6 +80,8 @@ def run(
         precision.value,
         parse_pairs(settings or [], where="in --set"),
         store.root if tuned else None,
+        apart=True,
+        limit=time_limit,
     )
     for note in left_out(runs, protocol):
         typer.echo(f"note: {note}", err=True)
@@ -83,11 +89,7 @@ def run(
     if dry_run:
         _show_plan(runs, store, jobs, force)
         return
-    try:
-        _carry_out(runs, store, jobs, force)
-    except KeyboardInterrupt:
-        typer.echo("harbench: interrupted; the same command goes on from here.", err=True)
-        raise typer.Exit(130) from None
+    _carry_out(runs, store, jobs, force, time_limit)
 
 
 def _headline(run: Run, record: Record) -> str:
@@ -123,7 +125,9 @@ def _show_plan(runs: Sequence[Run], store: ResultStore, jobs: int, force: bool) 
     console.print(f"{len(runs)} runs, {jobs} at a time: about {seconds / 60:.1f} minutes{early}.")
 
 
-def _carry_out(runs: Sequence[Run], store: ResultStore, jobs: int, force: bool) -> None:
+def _carry_out(
+    runs: Sequence[Run], store: ResultStore, jobs: int, force: bool, time_limit: float | None
+) -> None:
     from rich.console import Console
     from rich.markup import escape
 
@@ -138,7 +142,7 @@ def _carry_out(runs: Sequence[Run], store: ResultStore, jobs: int, force: bool) 
     left = [run for run in runs if force or store.find(run) is None]
     failures: list[Failure] = []
     with Display(console, runs, left) as display:
-        orders = Orders(command_line(), force)
+        orders = Orders(command_line(), force, time_limit)
         for run, outcome in carry_out(runs, store, orders, jobs, display.news):
             if isinstance(outcome, Failure):
                 failures.append(outcome)

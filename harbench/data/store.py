@@ -20,7 +20,7 @@ from harbench.data.archive import WATCH
 from harbench.data.coverage import Coverage, with_option
 from harbench.data.fingerprint import Fingerprint
 from harbench.data.origin import change, checksum, origin, remember, verify
-from harbench.data.paths import cache_dir, locked, writing_folder
+from harbench.data.paths import cache_dir, leftovers, locked, remove, writing_folder
 from harbench.dataset import (
     Dataset,
     DatasetInfo,
@@ -129,12 +129,18 @@ def _prepare(
     report: Report = lambda *_: None,
 ) -> HARDataset:
     given = source
+    if dataset.embedded and source is not None:
+        raise HarbenchError(
+            f"Dataset {canonical} comes with harbench: it is not read --from a file."
+        )
     if not dataset.embedded:
         source = fetch.locate(dataset, source)
         dataset.open(source)
     # Looked at before the files are read: what changes meanwhile is noticed later.
     made_of = origin(dataset, source)
     folder = folder_of(canonical)
+    for path in leftovers(folder):
+        remove(path)
     with writing_folder(folder) as temporary:
         told = _told(dataset.recordings(source), report)
         index = copy_context().run(write, told, dataset, temporary)
