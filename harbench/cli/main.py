@@ -9,6 +9,7 @@ import typer
 
 from harbench import __version__
 from harbench.cli import (
+    cache,
     calibrate,
     check,
     compare,
@@ -59,6 +60,7 @@ app.command("verify")(verify.verify)
 app.command("cost")(cost.cost)
 app.add_typer(new.app, name="new")
 app.add_typer(data.app, name="data")
+app.add_typer(cache.app, name="cache")
 app.add_typer(results.app, name="results")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from harbench.errors import HarbenchError
 
@@ -130,6 +130,17 @@ def locked(path: Path) -> Iterator[None]:
         raise cannot_write(Path(error.filename or path), error) from error
     with held:
         yield
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock file `path` at the moment."""
+    if not path.exists():
+        return False
+    try:
+        FileLock(path, timeout=0).acquire().lock.release()
+    except (Timeout, OSError):
+        return True
+    return False
 
 
 def write_json(path: Path, values: Any) -> None:

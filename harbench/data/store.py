@@ -266,6 +266,11 @@ def from_arrays(
     )
 
 
+def check(canonical: str) -> None:
+    """Raise HarbenchError where the prepared files of a canonical spec are damaged."""
+    _open(folder_of(canonical), canonical)
+
+
 def folder_of(canonical: str) -> Path:
     """Where the prepared files of a canonical spec lie."""
     return cache_dir() / "datasets" / canonical

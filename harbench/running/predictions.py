@@ -86,6 +86,17 @@ def _holds(place: Path, arrays: dict[str, Any]) -> bool:
         return False
 
 
+def damage(place: Path) -> str:
+    """Why the predictions at `place` cannot be read, "" where they can."""
+    try:
+        with np.load(place, allow_pickle=False) as file:
+            for key in file.files:
+                file[key]
+    except DAMAGE as error:
+        return one_line(error)
+    return ""
+
+
 def exported(path: Path, record: Record) -> pd.DataFrame:
     """One row per test condition and window that it scores.
 

@@ -39,13 +39,24 @@ class StageCache:
 
     def load(self, key: str, network: nn.Module) -> dict[str, Any] | None:
         """Put the stage's weights into `network` and return its note; None if absent or damaged."""
+        found = self._read(key)
+        if found is None:
+            return None
+        note, tensors = found
+        network.load_state_dict(tensors)
+        return note
+
+    def is_whole(self, key: str) -> bool:
+        """Whether a finished stage is there and undamaged."""
+        return self._read(key) is not None
+
+    def _read(self, key: str) -> tuple[dict[str, Any], checkpoint.Tensors] | None:
         if not self.has(key):
             return None
         note, found = _read_note(self._note(key)), checkpoint.load(self._weights(key))
         if note is None or found is None or _sha256(self._weights(key)) != note["sha256"]:
             return None
-        network.load_state_dict(found[0])
-        return note
+        return note, found[0]
 
     def load_or_train(
         self, key: str, network: nn.Module, train: Callable[[Path], dict[str, Any]]
