@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ from harbench.training.identity import Training
 DIGITS = 9
 # File systems allow 255 bytes; temporary names and predictions need some.
 LONGEST_LABEL = 200
+# A name that leads nowhere else, and that no listing hides.
+FOLDER = re.compile(r"[^/.\0][^/\0]*")
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,9 @@ def _cells(
 
 def _run(cell: _Cell, found: Planned, spent: Budget, precision: Precision, device: str) -> Run:
     label = found.label if precision == "fp32" else f"{found.label}+precision={precision}"
+    for name in (label, cell.dataset.spec, cell.protocol.name):
+        if not FOLDER.fullmatch(name):
+            raise HarbenchError(f"{name!r} cannot name a folder of results: rename its file.")
     if len(label.encode()) > LONGEST_LABEL:
         raise HarbenchError(
             f"The configuration {label[:60]}... makes a name of {len(label.encode())} bytes; it "

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from torch import nn
+from torch.nn.modules.module import _EXTRA_STATE_KEY_SUFFIX
 
 from harbench.data.paths import cache_dir, leftovers, locked, remove, write_json
+from harbench.errors import HarbenchError
 from harbench.training import checkpoint
 
+OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 NOTE = {"sha256": str, "seconds": float, "best_epoch": int, "history": list}
 
 
@@ -43,6 +48,7 @@ class StageCache:
         if found is None:
             return None
         note, tensors = found
+        _require_own(self._weights(key), tensors)
         network.load_state_dict(tensors)
         return note
 
@@ -114,6 +120,17 @@ def _read_note(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError, RecursionError):
         return None
     return note if whole else None
+
+
+def _require_own(path: Path, tensors: checkpoint.Tensors) -> None:
+    """Refuse a fitted object, which is restored by running code, that another user has written."""
+    facts = path.stat()
+    own = facts.st_uid == os.geteuid() and not facts.st_mode & OTHERS_WRITE
+    if not own and any(key.endswith(_EXTRA_STATE_KEY_SUFFIX) for key in tensors):
+        raise HarbenchError(
+            f"{path} is, or may be, written by another user; to load the fitted object in it would "
+            "run code. Choose a cache of your own with $HARBENCH_CACHE."
+        )
 
 
 def _sha256(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from unit.toy import Killed, killer, same, training, weights
 from harbench.data import paths
 from harbench.data.paths import writing
 from harbench.errors import HarbenchError
+from harbench.nn.estimator import Estimator
 from harbench.training import checkpoint
 from harbench.training.cache import StageCache
 from harbench.training.fit import fit
@@ -136,3 +138,27 @@ def test_a_complete_cache_need_not_be_writable(
     next(tmp_path.glob("*.json")).unlink()
     with pytest.raises(HarbenchError, match="Read-only file system"):
         fit(training(), cache)
+
+
+@pytest.mark.parametrize("change", ["owner", "mode"])
+def test_a_fitted_object_of_another_user_is_not_loaded(
+    change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To unpickle it would run code; the weights of a network are harmless."""
+    cache, note = StageCache(tmp_path), {"seconds": 1.0, "best_epoch": 1, "history": []}
+    fitted, network = Estimator(), torch.nn.Linear(2, 1)
+    fitted.fitted = {"a": 1}
+    cache.save("fitted", fitted, note)
+    cache.save("network", network, note)
+    assert cache.load("fitted", Estimator()) is not None
+    own = os.geteuid()
+    if change == "owner":
+        monkeypatch.setattr("harbench.training.cache.os.geteuid", lambda: own + 1)
+    else:
+        for path in tmp_path.glob("*.safetensors"):
+            path.chmod(0o666)
+    with pytest.raises(
+        HarbenchError, match=r"fitted\.safetensors is, or may be, written by another"
+    ):
+        cache.load("fitted", Estimator())
+    assert cache.load("network", network) is not None
