@@ -12,6 +12,7 @@ import signal
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
@@ -114,15 +115,8 @@ def _start(
 
 def _work(connection: Connection, run: Run, orders: Orders) -> None:
     os.environ.update(orders.environment)
-
-    def send(message: Progress | Outcome) -> None:
-        try:
-            connection.send(message)
-        except BrokenPipeError:
-            # The parent is gone, and with it whoever wants to know: the last epoch is kept.
-            os._exit(1)
-
-    send(execute(run, orders.command, send, orders.force))
+    tell = partial(processes.send, connection)
+    tell(execute(run, orders.command, tell, orders.force))
 
 
 def _receive(connection: Connection) -> Progress | Outcome | None:

@@ -8,6 +8,8 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 
@@ -34,11 +36,21 @@ def deaf() -> Iterator[None]:
 
     The parent decides what becomes of its workers; it hears of a Ctrl-C in between afterwards.
     """
+    # Its own start would make SIGINT heard again, before the server of workers is started.
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def send(connection: Connection, message: object) -> None:
+    """Send to the parent; where that is gone nobody wants to know, and this process ends, too."""
+    try:
+        connection.send(message)
+    except BrokenPipeError:
+        os._exit(1)
 
 
 def end(processes: Sequence[BaseProcess]) -> None:

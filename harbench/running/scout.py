@@ -96,9 +96,10 @@ def _answer(
 ) -> None:
     os.environ.update(environment)
     try:
-        connection.send(_plan_all(spec, asked, spent))
+        answer: list[Planned] | HarbenchError = _plan_all(spec, asked, spent)
     except HarbenchError as error:
-        connection.send(HarbenchError(str(error)))
+        answer = HarbenchError(str(error))
+    processes.send(connection, answer)
 
 
 def _plan_all(spec: str, asked: Sequence[Asked], spent: Budget) -> list[Planned]:

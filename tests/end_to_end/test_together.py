@@ -8,12 +8,15 @@ import platform
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from end_to_end.commands import DATASET, Cli, read
 from end_to_end.test_foreign import method, outcomes
 
 import harbench
+from harbench.data import paths
+from harbench.errors import HarbenchError
 from harbench.running.store import ResultStore
 
 LOGGED = "open({log!r}, 'a').write('x'); time.sleep(1.0); {end}"
@@ -94,6 +97,36 @@ def test_the_results_folder_is_tried_before_the_first_training(
     assert answer.code == 2 and "Cannot write" in answer.err and "other" in answer.err
     assert not (tmp_path / "log").exists()
     assert outcomes(tmp_path / "results") == {}
+
+
+def test_a_complete_cache_need_not_be_writable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a shared disk; root's rights are above those of a read-only folder."""
+
+    def run(results: str) -> list[float]:
+        frame = harbench.run(
+            *("cnn", "clean", DATASET), seeds=[0], budget="smoke", results=tmp_path / results
+        )
+        return list(frame["accuracy"])
+
+    def sealed(whole: Any, place: str) -> Any:
+        def call(*given: Any, **named: Any) -> Any:
+            path = named.get(place) or given[0]
+            if "cache" in Path(getattr(path, "lock_file", path)).parts:
+                raise OSError(30, "Read-only file system")
+            return whole(*given, **named)
+
+        return call
+
+    first = run("first")
+    monkeypatch.setattr(paths.tempfile, "mkstemp", sealed(paths.tempfile.mkstemp, "dir"))
+    monkeypatch.setattr(paths.FileLock, "acquire", sealed(paths.FileLock.acquire, "self"))
+    assert run("second") == first
+    (predictions,) = (tmp_path / "cache" / "predictions").rglob("*.npz")
+    predictions.unlink()
+    with pytest.raises(HarbenchError, match="Read-only file system"):
+        run("third")
 
 
 def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:

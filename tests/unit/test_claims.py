@@ -87,3 +87,22 @@ def test_a_folder_that_cannot_hold_claims_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(HarbenchError, match="Cannot write"):
         acquire(tmp_path / "file" / "claim")
+
+
+DEAF = """
+import signal
+from harbench.running import processes
+process = processes.context(False).Process(target=signal.raise_signal, args=(signal.SIGINT,))
+with processes.deaf():
+    process.start()
+process.join()
+print(process.exitcode, signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, []))
+"""
+
+
+def test_workers_do_not_hear_ctrl_c() -> None:
+    """Not from their first moment on, nor does the server that they are forked from."""
+    done = subprocess.run(
+        [sys.executable, "-c", DEAF], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.split() == ["0", "False"] and not done.stderr
