@@ -9,6 +9,7 @@ import typer
 
 from harbench import __version__
 from harbench.cli import (
+    cache,
     calibrate,
     check,
     compare,
@@ -28,6 +29,7 @@ from harbench.cli import (
     verify,
 )
 from harbench.cli.reading import left_out
+from harbench.cli.stop import stoppable
 from harbench.errors import HarbenchError
 
 
@@ -60,6 +62,7 @@ app.command("verify")(verify.verify)
 app.command("cost")(cost.cost)
 app.add_typer(new.app, name="new")
 app.add_typer(data.app, name="data")
+app.add_typer(cache.app, name="cache")
 app.add_typer(results.app, name="results")
 app.add_typer(model.app, name="model")
 app.add_typer(probe.app, name="probe")
@@ -83,8 +86,9 @@ def _options(
 def main() -> None:
     """Entry point: a user's mistake is a message on stderr and exit code 2."""
     left_out.set(False)
-    try:
-        app()
-    except HarbenchError as error:
-        print(f"harbench: {error}", file=sys.stderr)
-        sys.exit(2)
+    with stoppable():
+        try:
+            app()
+        except HarbenchError as error:
+            print(f"harbench: {error}", file=sys.stderr)
+            sys.exit(2)
