@@ -61,6 +61,14 @@ def title(row: str) -> str:
     return ", ".join([described(name).title, *options])
 
 
+def docstring(name: str) -> str:
+    """What the class of the method `name` says of itself; "" where its source cannot be found."""
+    for node in ast.walk(ast.parse(_source(modules("methods").get(name, "")))):
+        if isinstance(node, ast.ClassDef) and _is_registered(node):
+            return ast.get_docstring(node) or ""
+    return ""
+
+
 def _attributes(module: str) -> dict[str, str]:
     """The words that the registered class of a module assigns to the fields of Described."""
     source = _source(module)
