@@ -11,6 +11,8 @@ from harbench.discovery import title
 from harbench.leaderboard.board import Board, Line
 
 NAMED = 4
+ALONE = "significantly before every other complete row"
+APART = "not told apart from the runner-up"
 
 
 def headline(board: Board, budget: str) -> str:
@@ -18,20 +20,20 @@ def headline(board: Board, budget: str) -> str:
     blocks = [ranked for lines in board.headlines(budget) if (ranked := _ranked(lines))]
     if not blocks:
         return "No comparison is complete yet"
-    first = Counter(lines[0].standing.name for lines in blocks)
-    most, count = first.most_common(1)[0]
-    where = f"{count} of {len(blocks)} comparisons" if len(blocks) > 1 else _where(blocks[0][0])
-    said = f"{title(most)} has the best mean on {where}"
-    alone = sum(
-        len(lines) > 1 and sum(line.standing.rank == 1 for line in lines) == 1
-        for lines in blocks
-        if lines[0].standing.name == most
-    )
-    if alone == count:
-        return f"{said}, significantly before every other complete row"
-    if alone == 0:
-        return f"{said}, not told apart from the runner-up"
-    return f"{said}, on {alone} of them significantly before every other complete row"
+    if len(blocks) == 1:
+        best = blocks[0][0]
+        said = f"{title(best.standing.name)} has the best mean on {best.entry.dataset}"
+        return f"{said}, {ALONE if _alone(blocks[0]) else APART}"
+    first = Counter(lines[0].standing.name for lines in blocks).most_common()
+    leaders = [f"{title(name)} on {count}" for name, count in first[:NAMED]]
+    alone = sum(map(_alone, blocks))
+    said = f"Best mean of {len(blocks)} comparisons: {', '.join(leaders)}"
+    return f"{said}; {alone or 'none'} of these leads {'is' if alone < 2 else 'are'} significant over all others"
+
+
+def _alone(ranked: list[Line]) -> bool:
+    """Whether the best row is significantly before every other one."""
+    return len(ranked) > 1 and sum(line.standing.rank == 1 for line in ranked) == 1
 
 
 def findings(board: Board, budget: str, control: str) -> list[str]:
