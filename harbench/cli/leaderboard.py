@@ -21,7 +21,7 @@ def build(
     control: Control = "robusthar",
     audit: Audits = None,
 ) -> None:
-    """Write the leaderboard: index.html and the records behind it. It opens from the file system."""
+    """Write the leaderboard, index.html and the records behind it; no server is needed."""
     from harbench.data.paths import writing_folder
     from harbench.errors import HarbenchError
     from harbench.running.store import default_results
@@ -89,11 +89,11 @@ def audit(
     Same bits, same predictions, inside the interval, or failed (then the exit code is 1). The page
     shows it: harbench leaderboard build --audit audit.json.
     """
+    from harbench.data.paths import write_json
     from harbench.leaderboard.audit import audit as carry_out
     from harbench.leaderboard.audit import drawn
     from harbench.leaderboard.audits import AuditedCell
     from harbench.leaderboard.submission import read_submission
-    from harbench.data.paths import write_json
 
     held = read_submission(submission)
     typer.echo(f"{submission}: {len(held.records)} records hold; sha256 {held.digest}")

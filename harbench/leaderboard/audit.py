@@ -101,9 +101,7 @@ def _own_cache() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _again(
-    submission: Submission, name: str, folder: Path, strangers: list[str]
-) -> AuditedCell:
+def _again(submission: Submission, name: str, folder: Path, strangers: list[str]) -> AuditedCell:
     """Run one record again and grade it."""
     content, record = submission.records[name]
     digest, begun = hashlib.sha256(content).hexdigest(), time.perf_counter()

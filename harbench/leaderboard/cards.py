@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import harbench
-from harbench.discovery import described, docstring, title
+from harbench.discovery import described, docstring, modules, title
 from harbench.errors import HarbenchError
 from harbench.leaderboard.audits import Audited
 from harbench.leaderboard.board import Entry
@@ -21,7 +21,7 @@ REFERENCE = Path(harbench.__file__).resolve().parent.parent / "tests" / "referen
 class MethodCard:
     """One row of the table. configurations: each that its records have, as JSON.
 
-    verified: sentences; codes: first digits of the hashes of its code.
+    codes: first digits of the hashes of its code.
     """
 
     name: str
@@ -34,7 +34,7 @@ class MethodCard:
     parameters: list[int]
     configurations: list[str]
     codes: list[str]
-    verified: list[str]
+    verified: str
     audited: Audited
 
 
@@ -89,13 +89,15 @@ def _items(text: str) -> list[str]:
     return items
 
 
-def _verified(method: str) -> list[str]:
+def _verified(method: str) -> str:
     """How it is known that the code does what the paper's does."""
     files = sorted(path.name for path in REFERENCE.glob(f"{method}-*.npz"))
     if files:
         commands = ", ".join(f"harbench verify tests/reference/{name}" for name in files)
-        return [f"Outputs compared with the original implementation's: {commands}."]
-    return [f"Conformance and leakage probes only: harbench check {method}."]
+        return f"Outputs compared with the original implementation's: {commands}."
+    if method in modules("methods"):
+        return f"Conformance and leakage probes only: harbench check {method}."
+    return "Not known here: the method is no part of this installation."
 
 
 def data_card(entries: list[Entry]) -> DataCard:

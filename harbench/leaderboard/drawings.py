@@ -19,6 +19,10 @@ from harbench.analysis.table import Rules
 from harbench.errors import HarbenchError
 
 Draw = Callable[[pd.DataFrame, str], Figure]
+PLAIN: dict[str, Draw] = {
+    "missing rate, with 95 % intervals": curves.missing,
+    "training time, means": bars.cost,
+}
 
 
 @dataclass(frozen=True)
@@ -41,9 +45,9 @@ def drawings(frames: list[pd.DataFrame], rules: Rules, control: str) -> Iterator
         for _, alike in plain.groupby(trainings(plain), sort=True):
             protocols = ", ".join(sorted(alike["protocol"].unique()))
             facts = f"{dataset}; {protocols}; split by {alike['split_kind'].iloc[0]}; {budget}"
-            for what, draw in (("missing rate", curves.missing), ("training time", bars.cost)):
+            for what, draw in PLAIN.items():
                 number += 1
-                words = f"{METRICS[rules.metric]} against {what}: {facts}"
+                words = f"{METRICS[rules.metric]} against {what}; higher is better. {facts}"
                 yield _drawn(words, draw, alike, rules.metric, number)
             yield from _summed(alike, rules, control, facts)
         for protocol, sweep in part[part["variant"] != ""].groupby("protocol", sort=True):

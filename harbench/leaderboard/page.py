@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from harbench import __version__
 from harbench.analysis.pairs import METRICS
@@ -50,7 +50,13 @@ def page(board: Board, shown: Shown) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"points": points, "interval": interval, "seconds": duration, "twice": twice}
+    environment.filters |= {
+        "points": points,
+        "interval": interval,
+        "seconds": duration,
+        "twice": twice,
+        "code": code,
+    }
     environment.globals |= {"title": title, "colour": lambda name: described(name).colour}
     script = "\n".join(_text(name) for name in SCRIPTS)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -118,6 +124,13 @@ def twice(names: Iterable[str]) -> list[tuple[str, str]]:
     return [(name, name) for name in names]
 
 
+def code(text: str) -> Markup:
+    """Text with what stands between backticks as code."""
+    parts = [escape(part) for part in text.split("`")]
+    marked = [Markup("<code>{}</code>").format(p) if i % 2 else p for i, p in enumerate(parts)]
+    return Markup("").join(marked)
+
+
 def _text(name: str) -> str:
     return (Path(__file__).parent / "templates" / name).read_text(encoding="utf-8")
 
@@ -134,5 +147,3 @@ def _data_cards(entries: Iterable[Entry]) -> Iterator[DataCard]:
     for entry in entries:
         groups.setdefault(entry.dataset, []).append(entry)
     return map(data_card, groups.values())
-
-
