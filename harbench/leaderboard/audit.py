@@ -153,7 +153,7 @@ def _failed(detail: str) -> tuple[Grade, str]:
 
 
 def _margin(submission: Submission, record: Record, name: str) -> float:
-    """Half the 95 % interval of the row's clean macro F1 over its seeds; 0 where one seed is all."""
+    """Half the 95 % interval of the row's clean macro F1 over its seeds; 0 for one seed."""
     folder = name.rpartition("/")[0]
     row = [r for n, (_, r) in submission.records.items() if n.rpartition("/")[0] == folder]
     if len(row) < 2:

@@ -27,7 +27,7 @@ PLAIN: dict[str, Draw] = {
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure (svg, whose ids begin with f<number>) or a table (html); words: why there is none, else ""."""
+    """A figure (svg, its ids begin with f<number>), a table (html), or words: why there is none."""
 
     caption: str
     number: int = 0

@@ -28,7 +28,8 @@ def headline(board: Board, budget: str) -> str:
     leaders = [f"{title(name)} on {count}" for name, count in first[:NAMED]]
     alone = sum(map(_alone, blocks))
     said = f"Best mean of {len(blocks)} comparisons: {', '.join(leaders)}"
-    return f"{said}; {alone or 'none'} of these leads {'is' if alone < 2 else 'are'} significant over all others"
+    verb = "is" if alone < 2 else "are"
+    return f"{said}; {alone or 'none'} of these leads {verb} significant over all others"
 
 
 def _alone(ranked: list[Line]) -> bool:

@@ -49,8 +49,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def tree(site: Path) -> ElementTree.Element:
     text = (site / "index.html").read_text()
-    parsed = html5lib.HTMLParser(strict=False, namespaceHTMLElements=False).parse(text)
-    return parsed  # type: ignore[no-any-return]
+    return html5lib.HTMLParser(strict=False, namespaceHTMLElements=False).parse(text)
 
 
 def test_ids_are_unique_and_links_lead_somewhere(tree: ElementTree.Element, site: Path) -> None:
