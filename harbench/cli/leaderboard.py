@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
@@ -11,7 +12,7 @@ import typer
 from harbench.cli.reading import readable
 from harbench.cli.report import Audits, Control, Folder, page_of
 
-app = typer.Typer(help="The page: build; entering it: submit, audit.", no_args_is_help=True)
+app = typer.Typer(help="The page: build; entering it: submit, audit, change.", no_args_is_help=True)
 
 
 @app.command()
@@ -76,6 +77,9 @@ def audit(
         str, typer.Option(help="Public words that nobody knew when it was made: a later commit.")
     ],
     cells: Annotated[int, typer.Option(min=1, help="How many records to run again.")] = 3,
+    at_most: Annotated[
+        float | None, typer.Option(min=0, help="Draw among records that trained so many seconds.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="JSON to write.")] = Path("audit.json"),
     run_code: Annotated[
         bool, typer.Option("--run-code", help="Run methods that the submission brings along.")
@@ -95,20 +99,38 @@ def audit(
     from harbench.leaderboard.audits import AuditedCell
     from harbench.leaderboard.submission import read_submission
 
+    limit = math.inf if at_most is None else at_most
     held = read_submission(submission)
     typer.echo(f"{submission}: {len(held.records)} records hold; sha256 {held.digest}")
     if dry_run:
-        typer.echo("\n".join(f"drawn: {name}" for name in drawn(held, salt, cells)))
+        typer.echo("\n".join(f"drawn: {name}" for name in drawn(held, salt, cells, limit)))
         return
 
     def news(cell: AuditedCell) -> None:
         detail = f" ({cell.detail})" if cell.detail else ""
         typer.echo(f"{cell.grade}: {cell.name}, {cell.seconds:.0f} s{detail}")
 
-    found = carry_out(held, salt, cells, run_code, news)
+    found = carry_out(held, salt, cells, limit, run_code, news)
     write_json(out, found.model_dump(mode="json", by_alias=True))
     failed = sum(cell.grade == "failed" for cell in found.cells)
     passed = len(found.cells) - failed
     typer.echo(f"audited {passed}/{found.of}, {failed} failed. Wrote {out}")
     if failed:
         raise typer.Exit(1)
+
+
+@app.command()
+def change(
+    submission: Annotated[Path, typer.Argument(help="What `leaderboard submit` wrote.")],
+    results: Folder = None,
+) -> None:
+    """Show the table before and after a submission, as markdown."""
+    from harbench.cli.report import board_of
+    from harbench.leaderboard.change import before_and_after
+    from harbench.leaderboard.submission import read_submission
+    from harbench.running.store import default_results
+
+    root = results or default_results()
+    held = read_submission(submission)
+    records = readable(root) if root.is_dir() else []
+    typer.echo(before_and_after(records, held, root, board_of))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import shutil
 import tempfile
@@ -15,10 +16,12 @@ import numpy as np
 
 from harbench import discovery
 from harbench.analysis.statistics import corrected_t, resolution
+from harbench.data import store
 from harbench.data.paths import cache_dir
-from harbench.errors import HarbenchError
+from harbench.errors import HarbenchError, unknown
 from harbench.leaderboard.audits import Audit, AuditedCell, Grade
 from harbench.leaderboard.submission import Submission
+from harbench.options import parse_spec
 from harbench.running.again import changes, run_of
 from harbench.running.execute import execute
 from harbench.running.provenance import command_line, now, provenance
@@ -31,9 +34,10 @@ NOT_RUN = (
 )
 
 
-def drawn(submission: Submission, salt: str, count: int) -> list[str]:
+def drawn(submission: Submission, salt: str, count: int, at_most: float = math.inf) -> list[str]:
     """The names of `count` records: those whose sha256(salt, submission, name) is smallest.
 
+    at_most: only records whose training took no more seconds than this, by their own words.
     The submission's digest covers all of its content. The salt must be one that nobody knew when
     the submission was made (the commit that merged it, say); else a submitter could try changes
     until the draw is convenient.
@@ -42,7 +46,12 @@ def drawn(submission: Submission, salt: str, count: int) -> list[str]:
     def place(name: str) -> str:
         return hashlib.sha256(f"{salt}\n{submission.digest}\n{name}".encode()).hexdigest()
 
-    return sorted(submission.records, key=place)[:count]
+    cheap = [
+        name
+        for name, (_, record) in submission.records.items()
+        if sum(stage.seconds for stage in record.cost.stages) <= at_most
+    ]
+    return sorted(cheap, key=place)[:count]
 
 
 def foreign(submission: Submission, names: list[str]) -> list[str]:
@@ -55,6 +64,7 @@ def audit(
     submission: Submission,
     salt: str,
     count: int,
+    at_most: float = math.inf,
     run_code: bool = False,
     news: Callable[[AuditedCell], None] = lambda _: None,
 ) -> Audit:
@@ -62,10 +72,11 @@ def audit(
 
     Trainings go into a cache of their own, so that nothing finished before is taken for a re-run.
     """
-    started, names = now(), drawn(submission, salt, count)
+    started, names = now(), drawn(submission, salt, count, at_most)
     strangers = foreign(submission, names)
     if strangers and not run_code:
         raise HarbenchError(NOT_RUN.format(name="The submission", method=strangers[0]))
+    _prepare({submission.records[name][1].identity.dataset for name in names})
     cells = []
     with _own_cache() as folder:
         for name in names:
@@ -80,6 +91,18 @@ def audit(
         cells=cells,
         provenance=provenance(command_line(), started),
     )
+
+
+def _prepare(datasets: set[str]) -> None:
+    """Load the datasets; raises HarbenchError for one that is not known or not to be had here.
+
+    That is no fault of the submission, so nothing is graded. A path of a file would run the file.
+    """
+    for spec in sorted(datasets):
+        name, known = parse_spec(spec)[0], discovery.modules("datasets")
+        if name not in known:
+            raise unknown("dataset", name, known)
+        store.load(spec)
 
 
 @contextmanager

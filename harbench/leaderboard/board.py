@@ -138,7 +138,7 @@ def _add(
     by_path: Mapping[str, tuple[Path, Record]],
 ) -> None:
     """The entries and lines of one block."""
-    entries = {}
+    entries: dict[str, Entry] = {}
     for name, rows in data.groupby("name", sort=True):
         first = rows.iloc[0]
         entries[str(name)] = Entry(
@@ -156,8 +156,9 @@ def _add(
     complete = {name for name, entry in entries.items() if entry.complete}
     rules = statement.rules
     headline = (statement.condition.scale, statement.condition.rate)
-    columns = sorted(data.groupby(["scale", "rate"]), key=lambda c: (ORDER[c[0][0]], c[0][1]))
-    for (scale, rate), part in columns:
+    tests = {(str(s), float(r)) for s, r in zip(data["scale"], data["rate"], strict=True)}
+    for scale, rate in sorted(tests, key=lambda each: (ORDER[each[0]], each[1])):
+        part = data[(data["scale"] == scale) & (data["rate"] == rate)]
         for metric in METRICS:
             for row in standings(part, metric, complete, rules.test, rules.alpha):
                 shown = (scale, rate) == headline

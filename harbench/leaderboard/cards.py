@@ -12,6 +12,7 @@ from harbench.discovery import described, docstring, modules, title
 from harbench.errors import HarbenchError
 from harbench.leaderboard.audits import Audited
 from harbench.leaderboard.board import Entry
+from harbench.options import parse_spec
 
 DIFFERENCES = "Differences from the original"
 REFERENCE = Path(harbench.__file__).resolve().parent.parent / "tests" / "reference"
@@ -114,10 +115,14 @@ def data_card(entries: list[Entry]) -> DataCard:
         "shared samples (leakage)": _shares(r.split.leakage for r in records),
         "adjoining windows (touching)": _shares(r.split.touching for r in records),
     }
+    name = first.identity.dataset
     try:
-        info = store.resolve(first.identity.dataset)[1].info
+        if parse_spec(name)[0] not in modules("datasets"):
+            # A path of a file would run the file.
+            return DataCard(name, name, facts)
+        info = store.resolve(name)[1].info
     except HarbenchError:
-        return DataCard(first.identity.dataset, first.identity.dataset, facts)
+        return DataCard(name, name, facts)
     channels = ", ".join(
         f"{name} ({unit})" for name, unit in zip(info.channels, info.units, strict=True)
     )
@@ -129,7 +134,7 @@ def data_card(entries: list[Entry]) -> DataCard:
         "citation": info.citation,
     }
     places = [(s.name, ", ".join(f"{value:+.2f}" for value in s.position)) for s in info.sensors]
-    return DataCard(first.identity.dataset, info.title, facts, places)
+    return DataCard(name, info.title, facts, places)
 
 
 def _shares(values: Iterable[float]) -> str:

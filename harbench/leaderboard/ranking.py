@@ -19,6 +19,9 @@ RULE = (
     "apart. Complete is a row with all seeds of its protocol; others have no rank."
 )
 
+# What the best row's test says of another row.
+VERDICTS = {"better": "worse", "": "not told apart", "n/a": "too few seeds to tell"}
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -87,6 +90,5 @@ def _placed(
         words = "best mean" if len(ranked) > 1 else "alone"
         return Standing(row.name, row.mean, row.low, row.high, row.n, rank, None, words)
     behind = results[ranked[0], row.name]
-    words = {"better": "worse", "": "not told apart", "n/a": "too few seeds to tell"}
-    verdict = words.get(behind.verdict(alpha), "")
+    verdict = VERDICTS.get(behind.verdict(alpha), "")
     return Standing(row.name, row.mean, row.low, row.high, row.n, rank, behind, verdict)

@@ -158,7 +158,24 @@ def test_the_draw_depends_on_content_and_salt(packed: bytes) -> None:
     other = Submission("0" * 64, held.records, held.methods, held.lock)
     everything = drawn(held, "salt", 99)
     assert sorted(everything) == sorted(held.records) and drawn(held, "salt", 3) == everything[:3]
+    assert drawn(held, "salt", 99, at_most=-1) == []
     assert everything != drawn(held, "pepper", 99) != drawn(other, "pepper", 99)
+
+
+def test_the_table_before_and_after(cli: Cli, tmp_path: Path) -> None:
+    zip_file, results = tmp_path / "s.zip", tmp_path / "results"
+    zip_file.write_bytes(pack([grid(tmp_path / "mine")]))
+    for seed in range(5):
+        written(results, "cnn", seed, 12 + seed % 2)
+    shown = cli("leaderboard", "change", zip_file)
+    assert shown.code == 0, shown.err
+    lines = {line.split("|")[4].strip(): line for line in shown.out.splitlines() if "|" in line}
+    cells = {name: [c.strip() for c in line.split("|")[5:9]] for name, line in lines.items()}
+    assert cells["CNN"][0] == "1" and cells["CNN"][2] == "2"
+    assert cells["Random forest"][:3] == ["-", "-", "1"]
+    assert cells["RobustHAR"][2] == "3 of 5 seeds"
+    nothing = cli("leaderboard", "change", zip_file, "--results", tmp_path / "absent")
+    assert nothing.code == 0 and "Random forest" in nothing.out
 
 
 def test_grades(tmp_path: Path) -> None:
@@ -221,3 +238,16 @@ def test_a_changed_number_does_not_pass(cli: Cli, spar_cache: Path, tmp_path: Pa
     assert cli("leaderboard", "submit", path, "--out", zip_file).code == 0
     refused = cli(*again)
     assert refused.code == 1 and "failed" in refused.out and "data has changed" in refused.out
+
+
+def test_a_dataset_s_file_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "evil.py").write_text("open('ran', 'w')\n")
+    values = json.loads(written(tmp_path / "results", "cnn", 0).read_text())
+    values["identity"]["dataset"] = "evil.py"
+    path = tmp_path / "results" / "evil.py" / "clean" / "quick" / "cnn" / "seed-0.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(values))
+    with pytest.raises(HarbenchError, match="Unknown dataset"):
+        audit(unpack(pack([path]), "x"), "salt", 1)
+    assert not (tmp_path / "ran").exists()
