@@ -4,23 +4,31 @@
   const form = document.getElementById("filters");
   const status = document.getElementById("shown");
 
-  function keeps(row, choice) {
+  function keeps(row, places, choice) {
+    const text = row.cells[places[choice.name]].textContent.trim();
     if (choice.name === "name") {
-      return row.dataset.name.toLowerCase().includes(choice.value.trim().toLowerCase());
+      return text.toLowerCase().includes(choice.value.trim().toLowerCase());
     }
     if (choice.name === "condition" && choice.value === "headline") {
-      return row.dataset.headline === "yes";
+      return "headline" in row.dataset;
     }
-    return row.dataset[choice.name] === choice.value;
+    return text === choice.value;
+  }
+
+  function columns(table) {
+    const places = {};
+    table.tHead.querySelectorAll("th[data-key]").forEach((th) => (places[th.dataset.key] = th.cellIndex));
+    return places;
   }
 
   function filter() {
     const choices = Array.from(form.elements).filter((each) => each.name && each.value);
     let shown = 0;
     document.querySelectorAll("table.filtered").forEach((table) => {
+      const places = columns(table);
       let own = 0;
       Array.from(table.tBodies[0].rows).forEach((row) => {
-        row.hidden = !choices.every((choice) => keeps(row, choice));
+        row.hidden = !choices.every((choice) => keeps(row, places, choice));
         own += row.hidden ? 0 : 1;
       });
       const none = document.getElementById(table.id + "-none");
