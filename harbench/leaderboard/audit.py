@@ -27,6 +27,7 @@ from harbench.running.execute import execute
 from harbench.running.provenance import command_line, now, provenance
 from harbench.running.records import Failure, Record
 
+LONGEST = 500
 NOT_RUN = (
     "{name} brings a method of its own ({method}): its code would run on this machine with your "
     "rights. Read methods/{method}.py first; then, in a container or a virtual machine, add "
@@ -172,7 +173,9 @@ def graded(record: Record, found: Record | Failure, margin: float) -> tuple[Grad
 
 
 def _failed(detail: str) -> tuple[Grade, str]:
-    return "failed", detail
+    """A failure; what a stranger's record says in it can neither steer a terminal nor be long."""
+    plain = "".join(letter if letter.isprintable() else " " for letter in detail)
+    return "failed", plain[:LONGEST]
 
 
 def _margin(submission: Submission, record: Record, name: str) -> float:

@@ -43,7 +43,6 @@ class Entry:
 
     number: int
     name: str
-    method: str
     dataset: str
     protocol: str
     budget: str
@@ -144,7 +143,6 @@ def _add(
         entries[str(name)] = Entry(
             number=len(board.entries) + len(entries) + 1,
             name=str(name),
-            method=str(first["method"]),
             dataset=str(first["dataset"]),
             protocol=str(first["protocol"]),
             budget=str(first["budget"]),

@@ -50,16 +50,6 @@ def findings(board: Board, budget: str, control: str) -> list[str]:
     return found
 
 
-def incomplete(board: Board, budget: str) -> list[str]:
-    """Which rows have no rank, and why."""
-    return [
-        f"{title(entry.name)} on {entry.dataset}, {entry.protocol}: {len(entry.records)} of "
-        f"{entry.wanted} seeds."
-        for entry in board.entries
-        if entry.budget == budget and not entry.complete
-    ]
-
-
 def test_words(board: Board, budget: str) -> str:
     """The tests that the budget's protocols name."""
     names = {board.statements[line.entry.protocol].rules.test for line in board.lines

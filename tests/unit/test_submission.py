@@ -192,6 +192,15 @@ def test_grades(tmp_path: Path) -> None:
     assert graded(record, moved, 9.0) == ("failed", "the split is another")
 
 
+def test_a_stranger_s_words_do_not_steer_a_terminal(tmp_path: Path) -> None:
+    values = json.loads(written(tmp_path, "cnn", 0).read_text())
+    values["identity"]["config"] = {"\x1b[2J" * 500: 1}
+    (path,) = tmp_path.rglob("seed-0.json")
+    path.write_text(json.dumps(values))
+    (cell,) = audit(unpack(pack([path]), "x"), "salt", 1).cells
+    assert cell.grade == "failed" and "\x1b" not in cell.detail and len(cell.detail) <= 500
+
+
 def test_an_audit_that_cannot_be_read(tmp_path: Path) -> None:
     file = tmp_path / "audit.json"
     for text in ("{", "[]", '{"schema": 1}'):
