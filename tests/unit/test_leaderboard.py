@@ -18,14 +18,16 @@ from end_to_end.commands import Cli
 from hypothesis import given
 from hypothesis import strategies as st
 from unit.boards import grid, written
-from unit.frames import records
+from unit.frames import CLEAN, records
 
+from harbench.analysis.pairs import Condition
+from harbench.analysis.table import Rules
 from harbench.cli.report import board_of, page_of
 from harbench.leaderboard import findings
 from harbench.leaderboard.audits import Audited
 from harbench.leaderboard.board import seeds_wanted
 from harbench.leaderboard.cards import method_cards
-from harbench.leaderboard.drawings import inline
+from harbench.leaderboard.drawings import drawings, inline
 from harbench.leaderboard.page import code, duration
 from harbench.leaderboard.ranking import standings
 from harbench.running.store import ResultStore
@@ -190,6 +192,21 @@ def test_cards_say_what_the_sources_say(tmp_path: Path) -> None:
     assert "harbench check cnn" in cards["cnn"].verified and not cards["cnn"].differences
     assert str(cards["cnn"].audited) == "0/5"
     assert str(Audited(3, 1, 25)) == "3/25, 1 failed"
+
+
+def test_curves_summaries_and_sweeps_are_drawn_or_said() -> None:
+    conditions = [CLEAN, *(Condition(f"missing-{r}", "mixed", r / 100) for r in (5, 10))]
+    plain = records({"cnn": [90.0, 91.0, 92.0], "hydra": [93.0, 92.0, 95.0]}, conditions=conditions)
+    full = {"full": [90.0, 91.0, 92.0], "w/o MSTM": [80.0, 81.0, 83.0]}
+    sweep = records(full).assign(variant=lambda f: f["method"], protocol="ablation")
+    frames = [f.assign(name=f["method"], train_seconds=5.0) for f in (plain, sweep)]
+    found = list(drawings(frames, Rules(), "cnn"))
+    assert [bool(each.svg) for each in found] == [True, True, False, True]
+    assert "5 points lost at" in found[2].table and "variants of ablation" in found[3].caption
+    assert "w/o MSTM" in found[3].svg and "<script" not in found[3].svg
+    clean = plain[plain["protocol"] == "clean"].assign(name="cnn", train_seconds=5.0)
+    words = [each.words for each in drawings([clean], Rules(), "cnn") if each.words]
+    assert words and words[0].startswith("Not drawn: ")
 
 
 def test_little_things() -> None:
