@@ -16,6 +16,7 @@ from harbench.cli import (
     cost,
     data,
     figure,
+    leaderboard,
     list_,
     model,
     new,
@@ -65,6 +66,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(cache.app, name="cache")
 app.add_typer(results.app, name="results")
 app.add_typer(model.app, name="model")
+app.add_typer(leaderboard.app, name="leaderboard")
 app.add_typer(probe.app, name="probe")
 
 

@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -149,14 +150,20 @@ def _frame(arrays: dict[str, NDArray[np.generic]], record: Record) -> pd.DataFra
     return pd.concat(parts, ignore_index=True)
 
 
-def _absent(path: Path, record: Record, why: str) -> HarbenchError:
+def repeating(path: Path, record: Record, seeds: str = "") -> str:
+    """The command that makes a record; seeds: those of it and others of its row, `0-4`."""
     identity = record.identity
-    command = record.provenance.command
-    if not record.variant:
-        command = (
-            f"harbench run --method {_spec(path.parent.name)} --dataset {identity.dataset} "
-            f"--protocol {identity.protocol} --budget {identity.budget} --seeds {identity.seed}"
-        )
+    if record.variant:
+        return record.provenance.command
+    return (
+        f"harbench run --method {_spec(path.parent.name)} --dataset {quote(identity.dataset)} "
+        f"--protocol {quote(identity.protocol)} --budget {quote(identity.budget)} "
+        f"--seeds {seeds or identity.seed}"
+    )
+
+
+def _absent(path: Path, record: Record, why: str) -> HarbenchError:
+    command = repeating(path, record)
     return HarbenchError(
         f"{path}: the cache no longer has its predictions ({why}). Make them again: "
         f"{command} --force"
@@ -166,10 +173,10 @@ def _absent(path: Path, record: Record, why: str) -> HarbenchError:
 def _spec(label: str) -> str:
     """The options of a label that belong to the command are written as such."""
     name, *options = label.split("+")
-    precision = [f"--{o.replace('=', ' ')}" for o in options if o.startswith("precision=")]
+    precision = [f"--{o}" for o in options if o.startswith("precision=")]
     tuned = ["--tuned" for o in options if o.startswith("tuned=")]
     own = [o for o in options if not o.startswith(("precision=", "tuned="))]
-    return " ".join(["+".join([name, *own]), *precision, *tuned])
+    return " ".join([quote("+".join([name, *own])), *map(quote, precision), *tuned])
 
 
 def _digest(identity: Identity) -> str:
