@@ -156,7 +156,12 @@ DATASETS: dict[str, type[Dataset]] = {}
 
 
 def register_dataset(cls: D) -> D:
-    """Class decorator: make a dataset known under its `name`."""
+    """Class decorator: make a dataset known under its `name`; HarbenchError where it is taken."""
+    other = DATASETS.get(cls.name, cls)
+    if other.__module__ != cls.__module__:
+        raise HarbenchError(
+            f"The name {cls.name!r} is taken by {other.__module__}: choose another."
+        )
     DATASETS[cls.name] = cls
     return cls
 

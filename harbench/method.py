@@ -228,11 +228,16 @@ METHODS: dict[str, type[Method]] = {}
 
 
 def register_method(cls: M) -> M:
-    """Class decorator: make a method known under its `name`."""
+    """Class decorator: make a method known under its `name`; HarbenchError where it is taken."""
     if not dataclasses.is_dataclass(cls.Config):
         raise TypeError(f"{cls.__name__}.Config must be a frozen dataclass.")
     taken = {field.name for field in dataclasses.fields(cls.Config)} & ENGINE_OPTIONS
     if taken:
         raise TypeError(f"{cls.__name__}.Config: {', '.join(taken)} belongs to the engine.")
+    other = METHODS.get(cls.name, cls)
+    if other.__module__ != cls.__module__:
+        raise HarbenchError(
+            f"The name {cls.name!r} is taken by {other.__module__}: choose another."
+        )
     METHODS[cls.name] = cls
     return cls

@@ -9,6 +9,7 @@ import typer
 
 from harbench import __version__
 from harbench.cli import (
+    cache,
     calibrate,
     check,
     compare,
@@ -16,6 +17,7 @@ from harbench.cli import (
     data,
     doctor,
     figure,
+    leaderboard,
     list_,
     model,
     new,
@@ -30,6 +32,7 @@ from harbench.cli import (
 )
 from harbench.cli.reading import left_out
 from harbench.cli.say import say, spell_out
+from harbench.cli.stop import stoppable
 from harbench.errors import HarbenchError
 
 
@@ -63,8 +66,10 @@ app.command("cost")(cost.cost)
 app.command("doctor")(doctor.doctor)
 app.add_typer(new.app, name="new")
 app.add_typer(data.app, name="data")
+app.add_typer(cache.app, name="cache")
 app.add_typer(results.app, name="results")
 app.add_typer(model.app, name="model")
+app.add_typer(leaderboard.app, name="leaderboard")
 app.add_typer(probe.app, name="probe")
 
 
@@ -87,8 +92,9 @@ def main() -> None:
     """Entry point: a user's mistake is a message on stderr and exit code 2."""
     left_out.set(False)
     spell_out()
-    try:
-        app()
-    except HarbenchError as error:
-        say(f"harbench: {error}", err=True)
-        sys.exit(2)
+    with stoppable():
+        try:
+            app()
+        except HarbenchError as error:
+            say(f"harbench: {error}", err=True)
+            sys.exit(2)

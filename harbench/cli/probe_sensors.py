@@ -73,11 +73,7 @@ def sensors(
     require_writable(root)
     console, found = terminal(), []
     for runs in plans:
-        try:
-            probe = _probe(runs, root, force, console)
-        except KeyboardInterrupt:
-            typer.echo("harbench: interrupted; the same command goes on from here.", err=True)
-            raise typer.Exit(130) from None
+        probe = _probe(runs, root, force, console)
         found.append(_as_scores(probe, runs[0].label, metric.value))
         _show(console, found[-1], metric.value)
     if figure is not None:

@@ -50,6 +50,10 @@ def run(
         int | None,
         typer.Option(min=1, help="Runs side by side; default: CPU cores, or 1 on a GPU."),
     ] = None,
+    time_limit: Annotated[
+        float | None,
+        typer.Option(min=1, metavar="SECONDS", help="End a run that takes longer as failed."),
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Configuration key=value (repeatable).")
     ] = None,
@@ -78,6 +82,8 @@ def run(
         precision.value,
         parse_pairs(settings or [], where="in --set"),
         store.root if tuned else None,
+        apart=True,
+        limit=time_limit,
     )
     for note in left_out(runs, protocol):
         say(f"note: {note}", err=True)
@@ -85,7 +91,7 @@ def run(
     if dry_run:
         _show_plan(runs, store, jobs, force)
         return
-    failures = completed(runs, store, jobs, force)
+    failures = completed(runs, store, jobs, force, time_limit)
     _show_results(runs, store)
     if failures:
         count = f"{len(failures)} of {len(runs)} runs failed"
@@ -127,12 +133,13 @@ def _show_plan(runs: Sequence[Run], store: ResultStore, jobs: int, force: bool) 
 
 
 def completed(
-    runs: Sequence[Run], store: ResultStore, jobs: int, force: bool = False
+    runs: Sequence[Run],
+    store: ResultStore,
+    jobs: int,
+    force: bool = False,
+    time_limit: float | None = None,
 ) -> list[Failure]:
-    """Carry out what has no record, with a display of how far it is; what failed.
-
-    Ends with exit code 130 where the user interrupts it.
-    """
+    """Carry out what has no record, with a display of how far it is; what failed."""
     from harbench.cli.console import terminal
     from harbench.cli.progress import Display
     from harbench.running.api import carry_out
@@ -142,19 +149,15 @@ def completed(
 
     left = [run for run in runs if force or store.find(run) is None]
     failures: list[Failure] = []
-    try:
-        with Display(terminal(), runs, left) as display:
-            orders = Orders(command_line(), force)
-            for run, outcome in carry_out(runs, store, orders, jobs, display.news):
-                if isinstance(outcome, Failure):
-                    failures.append(outcome)
-                    note = store.path(run).with_suffix(".failed.json")
-                    display.ended(run, f"failed: {outcome.error} ({note})", "red")
-                else:
-                    display.ended(run, _headline(run, outcome))
-    except KeyboardInterrupt:
-        typer.echo("harbench: interrupted; the same command goes on from here.", err=True)
-        raise typer.Exit(130) from None
+    with Display(terminal(), runs, left) as display:
+        orders = Orders(command_line(), force, time_limit)
+        for run, outcome in carry_out(runs, store, orders, jobs, display.news):
+            if isinstance(outcome, Failure):
+                failures.append(outcome)
+                note = store.path(run).with_suffix(".failed.json")
+                display.ended(run, f"failed: {outcome.error} ({note})", "red")
+            else:
+                display.ended(run, _headline(run, outcome))
     return failures
 
 

@@ -65,7 +65,10 @@ def change(old: dict[str, Any], new: dict[str, Any]) -> str:
         )
         what = [f"{names[0]} {word}{_others(names)}" for word, names in words if names]
         return f"{'; '.join(what)} in {new['source']}"
-    changed = [key for key, value in new["options"].items() if old["options"].get(key) != value]
+    added = [key for key in new["options"] if key not in old["options"]]
+    if added:
+        return f"it was made before there was the option {', '.join(added)}"
+    changed = [key for key, value in new["options"].items() if old["options"][key] != value]
     if changed:
         return f"the default of {', '.join(changed)} has changed"
     return "" if old["code"] == new["code"] else "the code that reads it has changed"

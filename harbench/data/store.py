@@ -18,7 +18,7 @@ from harbench.data import fetch
 from harbench.data.archive import WATCH
 from harbench.data.fingerprint import Fingerprint
 from harbench.data.origin import change, checksum, origin, remember, verify
-from harbench.data.paths import cache_dir, locked, writing_folder
+from harbench.data.paths import cache_dir, leftovers, locked, remove, writing_folder
 from harbench.data.preparation import FORMAT, write
 from harbench.dataset import (
     Dataset,
@@ -127,12 +127,18 @@ def _prepare(
     report: Report = lambda *_: None,
 ) -> HARDataset:
     given = source
+    if dataset.embedded and source is not None:
+        raise HarbenchError(
+            f"Dataset {canonical} comes with harbench: it is not read --from a file."
+        )
     if not dataset.embedded:
         source = fetch.locate(dataset, source)
         dataset.open(source)
     # Looked at before the files are read: what changes meanwhile is noticed later.
     made_of = origin(dataset, source)
     folder = folder_of(canonical)
+    for path in leftovers(folder):
+        remove(path)
     with _options_blamed(canonical), writing_folder(folder) as temporary:
         told = _told(dataset.recordings(source), report)
         index = copy_context().run(write, told, dataset, temporary)
@@ -197,6 +203,11 @@ def from_arrays(
             labels.tolist(), subjects.tolist(), list(range(count)), starts.tolist()
         ),
     )
+
+
+def check(canonical: str) -> None:
+    """Raise HarbenchError where the prepared files of a canonical spec are damaged."""
+    _open(folder_of(canonical), canonical)
 
 
 def folder_of(canonical: str) -> Path:

@@ -16,6 +16,7 @@ from harbench.running.plan import Run, identity_of, resolve_device
 from harbench.running.provenance import PACKAGES, installed
 from harbench.running.reading import read_record
 from harbench.running.records import Identity, Record
+from harbench.running.scout import plain
 
 
 def run_of(path: Path, method: str = "", device: str = "auto") -> tuple[Run, Record]:
@@ -53,7 +54,9 @@ def run_of(path: Path, method: str = "", device: str = "auto") -> tuple[Run, Rec
         indicator=configured.indicator,
         device=resolve_device(device, said.precision),  # type: ignore[arg-type]
         seed=said.seed,
-        identity=identity_of(configured, dataset, protocol, spent, said.precision, said.seed),
+        identity=identity_of(
+            plain(configured), dataset, protocol, spent, said.precision, said.seed
+        ),
     )
     return run, record
 

@@ -42,10 +42,13 @@ def execute(
     force: train anew even where finished stages are cached.
     """
     started = now()
+    if run.broken:
+        return failure(run, run.broken, run.trace, command, started)
     try:
         with one_thread():
             return _execute(run, command, started, report, force)
-    except Exception as error:  # one failed run must not stop the grid; the traceback is kept
+    # One failed run must not stop the grid, not even if it calls sys.exit; its traceback is kept.
+    except (Exception, SystemExit) as error:
         expected = isinstance(error, HarbenchError | TrainingError)
         message = str(error) if expected else one_line(error)
         mendable = isinstance(error, HarbenchError)

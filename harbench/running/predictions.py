@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from shlex import quote
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -53,21 +54,47 @@ def keep(run: Run, dataset: HARDataset, test: IntArray, kept: Sequence[Kept]) ->
     no probability, and none overflows.
     """
     logits = np.stack([each.logits - each.logits.max(axis=1, keepdims=True) for each in kept])
-    with writing(cache_dir() / predictions_path(run)) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(
-            file,
-            identity=np.array(_digest(run.identity)),
-            classes=np.array(dataset.info.classes, dtype=np.str_),
-            conditions=np.array([str(each.condition) for each in kept], dtype=np.str_),
-            y_true=dataset.labels[test],
-            window=test,
-            subject=dataset.subjects[test].astype(np.str_),
-            recording=dataset.recordings[test],
-            start=dataset.starts[test],
-            predicted=np.stack([each.predicted for each in kept]),
-            scored=np.stack([each.scored for each in kept]),
-            logits=np.maximum(logits, LOWEST).astype(np.float16),
-        )
+    arrays: dict[str, Any] = {
+        "identity": np.array(_digest(run.identity)),
+        "classes": np.array(dataset.info.classes, dtype=np.str_),
+        "conditions": np.array([str(each.condition) for each in kept], dtype=np.str_),
+        "y_true": dataset.labels[test],
+        "window": test,
+        "subject": dataset.subjects[test].astype(np.str_),
+        "recording": dataset.recordings[test],
+        "start": dataset.starts[test],
+        "predicted": np.stack([each.predicted for each in kept]),
+        "scored": np.stack([each.scored for each in kept]),
+        "logits": np.maximum(logits, LOWEST).astype(np.float16),
+    }
+    place = cache_dir() / predictions_path(run)
+    try:
+        with writing(place) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+    except HarbenchError:
+        # A cache that cannot be written may hold them already.
+        if not _holds(place, arrays):
+            raise
+
+
+def _holds(place: Path, arrays: dict[str, Any]) -> bool:
+    """Whether the predictions at `place` are these."""
+    try:
+        with np.load(place, allow_pickle=False) as file:
+            return all(np.array_equal(file[key], value) for key, value in arrays.items())
+    except DAMAGE:
+        return False
+
+
+def damage(place: Path) -> str:
+    """Why the predictions at `place` cannot be read, "" where they can."""
+    try:
+        with np.load(place, allow_pickle=False) as file:
+            for key in file.files:
+                file[key]
+    except DAMAGE as error:
+        return one_line(error)
+    return ""
 
 
 def arrays_of(record: Record) -> dict[str, NDArray[np.generic]] | None:
@@ -132,14 +159,20 @@ def _frame(arrays: dict[str, NDArray[np.generic]], record: Record) -> pd.DataFra
     return pd.concat(parts, ignore_index=True)
 
 
-def _absent(path: Path, record: Record, why: str) -> HarbenchError:
+def repeating(path: Path, record: Record, seeds: str = "") -> str:
+    """The command that makes a record; seeds: those of it and others of its row, `0-4`."""
     identity = record.identity
-    command = record.provenance.command
-    if not record.variant:
-        command = (
-            f"harbench run --method {_spec(path.parent.name)} --dataset {identity.dataset} "
-            f"--protocol {identity.protocol} --budget {identity.budget} --seeds {identity.seed}"
-        )
+    if record.variant:
+        return record.provenance.command
+    return (
+        f"harbench run --method {_spec(path.parent.name)} --dataset {quote(identity.dataset)} "
+        f"--protocol {quote(identity.protocol)} --budget {quote(identity.budget)} "
+        f"--seeds {seeds or identity.seed}"
+    )
+
+
+def _absent(path: Path, record: Record, why: str) -> HarbenchError:
+    command = repeating(path, record)
     return HarbenchError(
         f"{path}: the cache no longer has its predictions ({why}). Make them again: "
         f"{command} --force"
@@ -149,10 +182,10 @@ def _absent(path: Path, record: Record, why: str) -> HarbenchError:
 def _spec(label: str) -> str:
     """The options of a label that belong to the command are written as such."""
     name, *options = label.split("+")
-    precision = [f"--{o.replace('=', ' ')}" for o in options if o.startswith("precision=")]
+    precision = [f"--{o}" for o in options if o.startswith("precision=")]
     tuned = ["--tuned" for o in options if o.startswith("tuned=")]
     own = [o for o in options if not o.startswith(("precision=", "tuned="))]
-    return " ".join(["+".join([name, *own]), *precision, *tuned])
+    return " ".join([quote("+".join([name, *own])), *map(quote, precision), *tuned])
 
 
 def _digest(identity: Identity) -> str:

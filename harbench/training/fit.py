@@ -183,11 +183,7 @@ def _train_or_load(
     if cache is None:
         note, cached = trained(None), False
     else:
-        with cache.lock(key):
-            found = cache.load(key, network)
-            note, cached = found or trained(cache.partial(key)), found is not None
-            if not cached:
-                cache.save(key, network, note)
+        note, cached = cache.load_or_train(key, network, trained)
     history = note["history"]
     epochs = len(history) if isinstance(stage, Stage) else stage.epochs
     steps = stage_length(stage, len(data.source), training.budget).steps

@@ -233,6 +233,7 @@ def _keep(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, stat
             "improved": state.improved,
             "history": state.history,
         },
+        durable=False,
     )
 
 

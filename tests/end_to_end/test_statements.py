@@ -44,6 +44,15 @@ def test_from_records_to_statements(ran: Cli, tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     assert ran("report", "--out", page, "--control", "cnn").code == 0
     assert "random_forest" in page.read_text()
+    for wrong in (
+        ("r.docx",),
+        ("r",),
+        ("r.html", "--format", "pdf"),
+        ("r.pdf", "--format", "html"),
+    ):
+        refused = ran("report", "--out", tmp_path / wrong[0], *wrong[1:])
+        assert refused.code == 2 and "does not go with the ending" in refused.err
+        assert not (tmp_path / wrong[0]).exists()
     folder = tmp_path / "results" / DATASET / "missing-10" / "smoke"
     two = ran("compare", folder / "cnn", folder / "random_forest")
     assert two.code == 0 and "all together" in two.out

@@ -151,6 +151,13 @@ def test_wall_time_of_parallel_jobs() -> None:
     assert total_seconds([], 4) == 0
 
 
+@pytest.mark.parametrize("name", ["...toml", ".hidden.toml"])
+def test_a_protocol_names_no_other_folder(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text('description = "x"\n')
+    with pytest.raises(HarbenchError, match="cannot name a folder"):
+        make_plan(["cnn"], [DATASET], [str(tmp_path / name)], [0], "smoke", "cpu")
+
+
 def test_names_are_listed_without_importing() -> None:
     assert "robusthar" in registry.method_names()
     assert {"bodysim", "dsads", "spar"} <= set(registry.dataset_names())

@@ -136,6 +136,17 @@ def test_nothing_is_left_of_a_failed_preparation(
     assert leftovers() == []
 
 
+def test_what_a_kill_has_left_is_removed(fake: type[Fake]) -> None:
+    folder = cache_dir() / "datasets"
+    for name in (".fake.abcd1234", ".fake+step=50.abcd1234"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "windows.f32").write_text("half")
+    store.prepare("fake")
+    assert leftovers() == [".fake+step=50.abcd1234", "fake"]
+    store.prepare("fake+step=50")
+    assert leftovers() == ["fake", "fake+step=50"]
+
+
 def test_too_few_windows_for_the_classes(fake: type[Fake], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fake, "count", 2)
     monkeypatch.setattr(fake, "samples", 192)
