@@ -55,7 +55,7 @@ class RobustHARConfig:
     """
 
     patch: Count | None = None
-    patch_seconds: Annotated[float, Field(gt=0)] = 0.5
+    patch_seconds: Annotated[float, Field(gt=0)] = 1.0
     span: Count = 1
     stem: Literal["none", "conv3d"] = "none"
     width: Count = 64
@@ -240,7 +240,7 @@ class RobustHAR(Method):
     - L_con is 1 - cosine: as printed, Eq. 7 would minimise the similarity. Missing values are 0.
     - Eq. 9 is read as the cited cross attention network defines it; `correlation="literal"`
       is Eq. 9 as printed. Eq. 11 is an element-wise product of each of the three pairs.
-    - Width 64, FFN 256, patches of half a second: not given; docs/robusthar.md has every reading.
+    - Width 64, FFN 256, patches of one second: not given; docs/robusthar.md has every reading.
     """
 
     name = "robusthar"

@@ -34,8 +34,9 @@ class STMAEConfig:
 
     devices: how many are hidden per window. mask_rate: share of time tokens dropped. target:
     "original" asks for the hidden device, too; the released code ("code") asks for zeros there,
-    because it overwrites its own target. finetune: "probe" trains one linear layer on frozen
-    encoders, as the original; "full" trains everything at `full_lr`.
+    because it overwrites its own target. finetune: "full" trains everything at `full_lr`,
+    which validation prefers (docs/budgets.md); "probe" one linear layer on frozen encoders, as the
+    original.
     """
 
     width: Annotated[int, Field(ge=2, multiple_of=2)] = 64
@@ -48,7 +49,7 @@ class STMAEConfig:
     devices: Count = 1
     mask_rate: Annotated[float, Field(gt=0, lt=1)] = 0.5
     target: Literal["original", "code"] = "original"
-    finetune: Literal["probe", "full"] = "probe"
+    finetune: Literal["probe", "full"] = "full"
     lr: Rate = 5e-3
     full_lr: Rate = 1e-3
     pretrain_batch: Annotated[int, Field(ge=2)] = 128
@@ -177,7 +178,8 @@ class STMAE(Method):
     - Lengths follow the suite's budget (original: 100 and 500 epochs); its 4000 steps of the probe
       are the longer of the two up to 1,024 labelled windows. Natively missing values are not
       rebuilt.
-    - The default size is the original's for Opportunity (`preset=original`).
+    - All weights are fine-tuned; the original's probe on frozen encoders is `preset=original`,
+      whose size for Opportunity is the default, too.
     """
 
     name = "st_mae"
@@ -205,7 +207,14 @@ class STMAE(Method):
         },
     }
     named_presets: ClassVar = {
-        "original": {"width": 64, "depth": 5, "heads": 1, "decoder_width": 16, "decoder_depth": 2}
+        "original": {
+            "width": 64,
+            "depth": 5,
+            "heads": 1,
+            "decoder_width": 16,
+            "decoder_depth": 2,
+            "finetune": "probe",
+        }
     }
     config: STMAEConfig
 
