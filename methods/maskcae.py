@@ -202,7 +202,7 @@ class MaskCAE(Method):
             epochs=budget.supervised,
             batch_size=self.config.batch,
             labelled=True,
-            optimizer=lambda p: torch.optim.AdamW(p, lr=self.config.lr, weight_decay=0.0),
+            optimizer=lambda p: torch.optim.AdamW(p, lr=self.config.lr, weight_decay=0.0, fused=True),
             schedule=lambda progress: cosine(progress),
             frozen=lambda network: [network.decoder] + ([network.encoder] if probe else []),
             select="validation",
@@ -226,7 +226,7 @@ class MaskCAE(Method):
             {"params": plain, "weight_decay": 0.0},
         ]
         rate, decay = self.config.pretrain_lr, self.config.weight_decay
-        return torch.optim.AdamW(groups, lr=rate, weight_decay=decay)
+        return torch.optim.AdamW(groups, lr=rate, weight_decay=decay, fused=True)
 
     @classmethod
     def search_space(cls) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from harbench.method import (
 from harbench.nn.periods import dominant_periods
 from harbench.nn.series import FlattenHead, PostNormLayer, SeriesEmbedding, flatten_sensors
 from harbench.nn.supervised import cross_entropy, supervised_stages
+from harbench.nn.transformer import attend
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -79,8 +80,7 @@ class CausalAttention(nn.Module):
             project(hidden).view(batch, steps, self.heads, -1).transpose(1, 2)
             for project in (self.query, self.key, self.value)
         )
-        dropout = self.dropout if self.training else 0.0
-        mixed = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout, is_causal=True)
+        mixed = attend(query, key, value, self.dropout if self.training else 0.0, causal=True)
         out: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, steps, width))
         return out
 
