@@ -204,7 +204,9 @@ class MaskCAE(Method):
             epochs=budget.supervised,
             batch_size=self.config.batch,
             labelled=True,
-            optimizer=lambda p: torch.optim.AdamW(p, lr=self.config.lr, weight_decay=0.0, fused=True),
+            optimizer=lambda p: torch.optim.AdamW(
+                p, lr=self.config.lr, weight_decay=0.0, fused=True
+            ),
             schedule=lambda progress: cosine(progress),
             frozen=lambda network: [network.decoder] + ([network.encoder] if probe else []),
             select="validation",
