@@ -9,6 +9,7 @@ import typer
 
 from harbench import __version__
 from harbench.cli import (
+    bench,
     calibrate,
     check,
     compare,
@@ -56,6 +57,7 @@ app.command("tune")(tune.tune)
 app.command("check")(check.check)
 app.command("verify")(verify.verify)
 app.command("cost")(cost.cost)
+app.command("bench")(bench.bench)
 app.add_typer(new.app, name="new")
 app.add_typer(data.app, name="data")
 app.add_typer(results.app, name="results")

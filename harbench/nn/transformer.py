@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from harbench.nn.dropout import BitDropout, drop
 
-FEW_TOKENS = 40
+FEW_TOKENS = 64
 
 
 def attend(
