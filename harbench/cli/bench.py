@@ -11,7 +11,9 @@ import typer
 def bench(
     methods: Annotated[
         list[str] | None,
-        typer.Argument(help="Methods; all that train by gradient by default.", metavar="[METHOD]..."),
+        typer.Argument(
+            help="Methods; all that train by gradient by default.", metavar="[METHOD]..."
+        ),
     ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Steps of each formulation, in turn.")] = 9,
     out: Annotated[Path | None, typer.Option(help="Write the numbers to this JSON file.")] = None,

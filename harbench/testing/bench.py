@@ -15,7 +15,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.profiler import ProfilerActivity, profile
+from torch.autograd.profiler import profile
 
 from harbench import registry
 from harbench.evaluation.predict import one_thread
@@ -115,7 +115,7 @@ def step(
     batch: Batch,
     fused: bool = True,
 ) -> Callable[[], None]:
-    """One training step, to be called again and again. fused=False: as an optimiser is by default."""
+    """One training step, to be called again and again. fused=False: the optimiser as by default."""
     with trained_parameters(stage, network) as trained:
         optimizer = stage.optimizer(iter(trained))
     for group in optimizer.param_groups if not fused else []:
@@ -147,7 +147,8 @@ def _seconds(call: Callable[[], None]) -> float:
 
 def floor_share(call: Callable[[], None]) -> float:
     """The share of a call's time inside matrix products, attention and convolutions."""
-    with profile(activities=[ProfilerActivity.CPU]) as found:
+    # Without Kineto, which writes lines of its own to the terminal.
+    with profile(use_kineto=False) as found:
         for _ in range(3):
             call()
     rows = [(event.key, event.self_cpu_time_total) for event in found.key_averages()]

@@ -144,7 +144,7 @@ def causal_attention(self: Any, hidden: Tensor, _: Tensor | None = None) -> Tens
 
 def scale_graph(self: Any, hidden: Tensor) -> Tensor:
     """MSGNet: start convolution, mix-hop propagation, 1x1 convolution, GELU, time convolution."""
-    batch, steps, width = hidden.shape
+    steps = hidden.shape[1]
     adjacency = torch.softmax(torch.relu(self.source @ self.target), dim=1)
     graph = adjacency + torch.eye(len(adjacency))
     graph = graph / graph.sum(dim=1, keepdim=True)

@@ -68,6 +68,7 @@ def stage_keys(training: Training) -> list[str]:
     return keys
 
 
+@cache
 def method_code(cls: type[Method]) -> str:
     """The hash of a method's module and of the modules that it is built from.
 
