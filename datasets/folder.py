@@ -2,67 +2,40 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from harbench.data.archive import Members, open_source
-from harbench.data.clock import REPAIR, sampling_times
-from harbench.data.gaps import close_gaps, on_grid
+from harbench.data.clock import REPAIR, sampling_times, stalls
+from harbench.data.coverage import named, with_option
+from harbench.data.devices import Series, aligned
+from harbench.data.facts import read_facts
+from harbench.data.gaps import close_gaps
 from harbench.data.tables import numbers, read_table
 from harbench.dataset import (
     Dataset,
     DatasetInfo,
-    FloatArray,
     IntArray,
     Recording,
     Sensor,
+    Stamped,
     WindowOptions,
     register_dataset,
 )
 from harbench.errors import HarbenchError, unknown
+from harbench.registry import spoken
 
 LARGEST_FILE = 1_000_000_000
 FACTS = "dataset.toml"
 LABELS = ".labels.csv"
-LARGEST_GRID = 50_000_000
-Series = tuple[NDArray[np.float64], FloatArray, IntArray | None]
-# Hz and metres from the pelvis; far more than any body-worn device has.
-HIGHEST_RATE, FARTHEST = 20_000, 10
 NOWHERE = "Name your folder: --dataset folder+at=NAME, and put it into $HARBENCH_DATA as NAME."
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-Metres = Annotated[float, Field(ge=-FARTHEST, le=FARTHEST, allow_inf_nan=False)]
-
-
-class SensorFacts(_Part):
-    """A body-worn device. position: metres from the pelvis: right, forward, up."""
-
-    name: Annotated[str, Field(min_length=1)]
-    position: tuple[Metres, Metres, Metres]
-
-
-class Facts(_Part):
-    """What dataset.toml says. channels: of every sensor; units: as many, or none."""
-
-    title: str
-    rate: Annotated[float, Field(gt=0, le=HIGHEST_RATE, allow_inf_nan=False)]
-    classes: Annotated[tuple[str, ...], Field(min_length=2)]
-    channels: Annotated[tuple[str, ...], Field(min_length=1)]
-    units: tuple[str, ...] = ()
-    licence: str = ""
-    citation: str = ""
-    sensors: Annotated[tuple[SensorFacts, ...], Field(min_length=1)]
 
 
 @dataclass(frozen=True)
@@ -103,17 +76,35 @@ class Folder(Dataset):
             raise HarbenchError(NOWHERE)
         return self.options.at
 
+    def __init__(self, options: WindowOptions) -> None:
+        super().__init__(options)
+        self._stalled: list[str] = []
+
     @property
     def remarks(self) -> tuple[str, ...]:
-        """That the clock was repaired, where it was."""
-        return (REPAIR,) if self.options.clock == "arrival" else ()
+        """That the clock was repaired, or that it seems to need it."""
+        if self.options.clock == "arrival":
+            return (REPAIR,)
+        if not self._stalled:
+            return ()
+        return (
+            f"Samples seem to be stamped when they arrived: after pauses they come in bursts "
+            f"({named(self._stalled)}). clock=arrival puts them back on an even clock: "
+            f"{with_option(spoken(self), 'clock', 'arrival')}",
+        )
+
+    @property
+    def left_out(self) -> str:
+        """The labels that dataset.toml leaves out."""
+        facts = getattr(self, "facts", None)
+        return f"{', '.join(facts.leave_out)}; dataset.toml" if facts and facts.leave_out else ""
 
     def open(self, source: Path) -> None:
         """Read dataset.toml."""
         with open_source(source, FACTS, LARGEST_FILE) as members:
             if len(members.names) != 1:
                 raise HarbenchError(f"{source} holds {len(members.names)} files {FACTS}, not one.")
-            self.facts = _facts(members, members.names[0])
+            self.facts = read_facts(members, members.names[0])
 
     @property
     def info(self) -> DatasetInfo:
@@ -136,28 +127,43 @@ class Folder(Dataset):
         """Yield one recording per file, sorted by name."""
         assert source is not None, "folder is not embedded: the engine always gives a source"
         with open_source(source, "*.*", LARGEST_FILE) as members:
-            (root,) = {PurePosixPath(n).parent for n in members.names if n.endswith(FACTS)}
-            found: dict[str, dict[str, str]] = {}
-            for file in members.names:
-                path = PurePosixPath(file)
-                if path.suffix not in (".csv", ".parquet") or file.endswith(LABELS):
-                    continue
-                inside = path.relative_to(root) if path.is_relative_to(root) else path
-                if len(inside.parts) != 2:
-                    raise HarbenchError(
-                        f"{source}: {file}: recordings lie in a folder for each subject, "
-                        "<subject>/<recording>.csv."
-                    )
-                name, device = self._device(inside.with_suffix("").as_posix())
-                files = found.setdefault(name, {})
-                if device in files or (files and "" in (device, *files)):
-                    other = files.get(device) or next(iter(files.values()))
-                    raise HarbenchError(f"{source}: {other} and {file} are the same recording.")
-                files[device] = file
-            if not found:
-                raise HarbenchError(f"{source} holds no <subject>/<recording>.csv.")
-            for name, files in sorted(found.items()):
+            for name, files in self._files(members):
                 yield self._recording(members, name, files)
+
+    def stamped(self, source: Path | None) -> Iterator[Stamped]:
+        """Yield every file as it is."""
+        assert source is not None, "folder is not embedded: the engine always gives a source"
+        with open_source(source, "*.*", LARGEST_FILE) as members:
+            for name, files in self._files(members):
+                for device, file in sorted(files.items()):
+                    time, values, _ = self._series(members, file, device)
+                    flat = values.reshape(len(values), -1)
+                    there = flat[:, ~np.isnan(flat).all(axis=0)]
+                    yield Stamped(f"{name}.{device}".rstrip("."), time, there)
+
+    def _files(self, members: Members) -> list[tuple[str, dict[str, str]]]:
+        """Every recording's name, sorted, and its files by device."""
+        (root,) = {PurePosixPath(n).parent for n in members.names if n.endswith(FACTS)}
+        found: dict[str, dict[str, str]] = {}
+        for file in members.names:
+            path = PurePosixPath(file)
+            if path.suffix not in (".csv", ".parquet") or file.endswith(LABELS):
+                continue
+            inside = path.relative_to(root) if path.is_relative_to(root) else path
+            if len(inside.parts) != 2:
+                raise HarbenchError(
+                    f"{members.source}: {file}: recordings lie in a folder for each subject, "
+                    "<subject>/<recording>.csv."
+                )
+            name, device = self._device(inside.with_suffix("").as_posix())
+            files = found.setdefault(name, {})
+            if device in files or (files and "" in (device, *files)):
+                other = files.get(device) or next(iter(files.values()))
+                raise HarbenchError(f"{members.source}: {other} and {file} are the same recording.")
+            files[device] = file
+        if not found:
+            raise HarbenchError(f"{members.source} holds no <subject>/<recording>.csv.")
+        return sorted(found.items())
 
     def _device(self, stem: str) -> tuple[str, str]:
         """`anna/walk.wrist.acc` -> `anna/walk` and `wrist.acc`; no device where none is named."""
@@ -179,7 +185,8 @@ class Folder(Dataset):
         if "" in series:
             time, values, labels = series[""]
         else:
-            time, values, labels = self._aligned(series, f"{members.source}: {name}")
+            where = f"{members.source}: {name}"
+            time, values, labels = aligned(series, self.info, self.options.max_gap, where)
         place = f"{PurePosixPath(next(iter(files.values()))).parent}/{name.partition('/')[2]}"
         return Recording(
             name=name,
@@ -218,52 +225,17 @@ class Folder(Dataset):
             if column not in signals:
                 raise HarbenchError(f"{where}: {unknown('column', str(column), signals)}")
             values[:, *signals[column]] = numbers(table[column], where)
-        labels = None
-        if "label" in table:
-            labels = np.full(len(time), -1, dtype=np.int64)
-            for line, label in enumerate(table["label"].fillna("").astype(str).str.strip()):
-                if label:
-                    labels[line] = self._class(label, f"{where}, line {line + 2}")
-        return time, values, labels
-
-    def _aligned(self, series: dict[str, Series], where: str) -> Series:
-        """The devices' common interval on one grid; labels are those of the nearest sample."""
-        rate = self.info.rate
-        begin = max(time[0] for time, _, _ in series.values())
-        end = min(time[-1] for time, _, _ in series.values())
-        count = int((end - begin) * rate + 1e-6) + 1
-        if end <= begin:
-            raise HarbenchError(
-                f"{where}: its devices ({', '.join(series)}) share no interval of time. `time` is "
-                "in seconds of a clock that all of them share."
-            )
-        if count > LARGEST_GRID:
-            raise HarbenchError(
-                f"{where}: its devices share {end - begin:.3g} s, {count:.3g} steps at {rate:g} Hz."
-                " Is `time` in seconds?"
-            )
-        grid = begin + np.arange(count) / rate
-        values = np.full((count, len(self._sensors), len(self.info.channels)), np.nan, np.float32)
-        labels = None
-        for device, (time, samples, given) in series.items():
-            row = self._sensors.index(device.partition(".")[0])
-            for column in np.flatnonzero(~np.isnan(samples[:, row]).all(axis=0)):
-                if not np.isnan(values[:, row, column]).all():
-                    channel = self.info.channels[column]
-                    raise HarbenchError(f"{where}: two files of {device} hold {channel}.")
-                present = ~np.isnan(samples[:, row, column])
-                signal = samples[present, row, column, None].astype(np.float64)
-                on = on_grid(time[present], signal, grid, self.options.max_gap)
-                values[:, row, column] = on[:, 0]
-            if given is not None:
-                if labels is not None:
-                    raise HarbenchError(
-                        f"{where}: only one of its files may have a column `label`."
-                    )
-                right = np.clip(np.searchsorted(time, grid), 1, max(len(time) - 1, 1))
-                left = right - 1
-                labels = given[np.where(grid - time[left] < time[right] - grid, left, right)]
-        return grid, values, labels
+        if stalls(time, self.options.max_gap):
+            self._stalled.append(file)
+        if "label" not in table:
+            return time, values, None
+        codes, names = pd.factorize(table["label"].fillna("").astype(str).str.strip())
+        lines = [int(np.argmax(codes == code)) + 2 for code in range(len(names))]
+        classes = [
+            self._class(name, f"{where}, line {line}") if name else -1
+            for name, line in zip(names, lines, strict=True)
+        ]
+        return time, values, np.array(classes, dtype=np.int64)[codes]
 
     def _labels(
         self, members: Members, place: str, given: IntArray | None, time: NDArray[np.float64]
@@ -284,13 +256,17 @@ class Folder(Dataset):
         begins = numbers(spans["begin"], f"{members.source}: {beside}")
         ends = numbers(spans["end"], f"{members.source}: {beside}")
         for row, label in enumerate(spans["label"].astype(str).str.strip()):
-            inside = (time >= begins[row]) & (time < ends[row])
+            # An empty cell is the recording's begin, or its end.
+            inside = ~(time < begins[row]) & ~(time >= ends[row])
             labels[inside] = self._class(label, f"{members.source}: {beside}, line {row + 2}")
         return labels
 
     def _class(self, label: str, where: str) -> int:
+        if label in self.facts.leave_out:
+            return -1
         if label not in self.info.classes:
-            raise HarbenchError(f"{where}: {unknown('class', label, self.info.classes)}")
+            hint = "Labels that are to be no class: leave_out = [...] in dataset.toml."
+            raise HarbenchError(f"{where}: {unknown('class', label, self.info.classes, hint)}")
         return self.info.classes.index(label)
 
 
@@ -298,22 +274,3 @@ def _even(series: Series) -> Series:
     """The series on its even clock instead of arrival times."""
     time, kept = sampling_times(series[0])
     return time, series[1][kept], None if series[2] is None else series[2][kept]
-
-
-def _facts(members: Members, file: str) -> Facts:
-    where = f"{members.source}: {file}"
-    try:
-        facts = Facts.model_validate(tomllib.loads(members.read(file).decode("utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise HarbenchError(f"{where}: not valid TOML: {error}.") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "file"
-        raise HarbenchError(f"{where}: {key}: {first['msg']}.") from None
-    names = [sensor.name for sensor in facts.sensors]
-    for what, given in (("sensor", names), ("channel", facts.channels), ("class", facts.classes)):
-        if len(set(given)) != len(given):
-            raise HarbenchError(f"{where}: two entries of {what} have one name.")
-    if facts.units and len(facts.units) != len(facts.channels):
-        raise HarbenchError(f"{where}: units: as many as channels are needed, or none.")
-    return facts

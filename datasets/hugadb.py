@@ -128,8 +128,9 @@ class Hugadb(Dataset):
     corrupted: by default they are missing, which is real, documented missingness. Further sensors
     clip now and then; they are kept. Seven numbers that 16 bits cannot hold (80 g, a million
     deg/s) are missing. walking_06_05 repeats walking_06_03, and walking_06_06 walking_06_04; they
-    are kept, as in the official counts. The two electromyographic channels are not read. A
-    recording's name is its file's. Source: Chereshnev and Kertesz-Farkas, AIST 2017.
+    are kept, as in the official counts, unless repeats=drop. The two electromyographic channels
+    are not read. A recording's name is its file's. Source: Chereshnev and Kertesz-Farkas, AIST
+    2017.
     """
 
     name = "hugadb"
@@ -176,6 +177,14 @@ class Hugadb(Dataset):
                     values=values,
                     labels=classes[table[:, LABEL]],
                 )
+
+    @property
+    def left_out(self) -> str:
+        """What one subject did alone."""
+        if self.options.activities == "all":
+            return ""
+        names = ", ".join(ACTIVITIES[code] for code in OF_ONE_SUBJECT)
+        return f"{names}; activities=all takes them"
 
     def _codes(self) -> tuple[int, ...]:
         left_out = OF_ONE_SUBJECT if self.options.activities == "shared" else ()

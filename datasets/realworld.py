@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +17,7 @@ from pydantic import Field
 
 from harbench.data.archive import Members, is_number, open_inner, open_source
 from harbench.data.clock import REPAIR, sampling_times
+from harbench.data.coverage import named
 from harbench.data.gaps import on_grid
 from harbench.dataset import (
     LARGEST_VALUE,
@@ -24,6 +26,7 @@ from harbench.dataset import (
     FloatArray,
     Recording,
     Sensor,
+    Stamped,
     WindowOptions,
     register_dataset,
 )
@@ -52,7 +55,7 @@ POSITIONS = {
     "waist": (0.0, 0.12, 0.0),
 }
 # proband2 has no forearm while climbing up, proband6 no thigh while jumping.
-INCOMPLETE = (2, 6)
+INCOMPLETE, SUBJECTS = (2, 6), 15
 COLUMNS = ["id", "attr_time", "attr_x", "attr_y", "attr_z"]
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 OUTER = re.compile(r"(?:^|/)proband(\d+)/data/(acc|gyr|mag)_([a-z]+)_csv\.zip$")
@@ -91,7 +94,15 @@ class RealWorld(Dataset):
     Options = RealWorldOptions
     options: RealWorldOptions
     archive = "realworld2016_dataset.zip"
-    remarks = (REPAIR,)
+
+    def __init__(self, options: WindowOptions) -> None:
+        super().__init__(options)
+        self._incomplete = ""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """That the clock is repaired, and what the archive lacks once it has been read."""
+        return (REPAIR, self._incomplete) if self._incomplete else (REPAIR,)
 
     @property
     def info(self) -> DatasetInfo:
@@ -112,6 +123,27 @@ class RealWorld(Dataset):
     def recordings(self, source: Path | None) -> Iterator[Recording]:
         """Yield one recording per (subject, activity, part), sorted by name."""
         assert source is not None, "realworld is not embedded: the engine always gives a source"
+        for name, series in self._series(source):
+            subject, activity, _ = name.split("-")
+            even = {key: _repaired(found) for key, found in series.items()}
+            values = self._aligned(even, f"{source}: {name}")
+            yield Recording(
+                name=name,
+                subject=subject,
+                time=np.arange(len(values)) / RATE,
+                values=values,
+                labels=np.full(len(values), list(ACTIVITIES).index(activity)),
+            )
+
+    def stamped(self, source: Path | None) -> Iterator[Stamped]:
+        """Yield every series with its arrival times."""
+        assert source is not None, "realworld is not embedded: the engine always gives a source"
+        for name, series in self._series(source):
+            for (position, kind), (stamps, samples) in sorted(series.items()):
+                yield Stamped(f"{name}.{position}.{kind}", stamps, samples)
+
+    def _series(self, source: Path) -> Iterator[tuple[str, dict[tuple[str, str], Series]]]:
+        """Every recording's name, and its series by (position, kind), with their arrival times."""
         with open_source(source, "*_csv.zip", LARGEST_FILE) as members:
             for (subject, activity), files in sorted(self._files(members).items()):
                 parts: dict[int, dict[tuple[str, str], Series]] = defaultdict(dict)
@@ -123,16 +155,7 @@ class RealWorld(Dataset):
                         f"{members.source}: proband{subject}, {activity}: there is no sample."
                     )
                 for part, series in sorted(parts.items()):
-                    name = f"proband{subject:02d}-{activity}-{part}"
-                    where = f"{members.source}: {name}"
-                    values = self._aligned(series, where)
-                    yield Recording(
-                        name=name,
-                        subject=f"proband{subject:02d}",
-                        time=np.arange(len(values)) / RATE,
-                        values=values,
-                        labels=np.full(len(values), list(ACTIVITIES).index(activity)),
-                    )
+                    yield f"proband{subject:02d}-{activity}-{part}", series
 
     def _files(self, members: Members) -> dict[tuple[int, str], dict[str, str]]:
         """(subject, activity) -> kind of sensor -> zip."""
@@ -153,12 +176,7 @@ class RealWorld(Dataset):
                 f"{members.source} holds no file like proband1/data/acc_walking_csv.zip: it is "
                 "not the official RealWorld 2016 archive."
             )
-        for (subject, activity), files in sorted(found.items()):
-            for kind in KINDS:
-                if kind not in files:
-                    raise HarbenchError(
-                        f"{members.source} lacks proband{subject}/data/{kind}_{activity}_csv.zip."
-                    )
+        self._incomplete = _lacking(found, Path(members.source).name, self.options.all_subjects)
         return found
 
     def _aligned(self, series: dict[tuple[str, str], Series], where: str) -> FloatArray:
@@ -174,6 +192,31 @@ class RealWorld(Dataset):
             place = (slice(None), list(POSITIONS).index(position), slice(first, first + 3))
             values[place] = on_grid(time, samples, grid, self.options.max_gap)
         return values
+
+
+def _lacking(
+    found: Mapping[tuple[int, str], Mapping[str, str]], archive: str, all_subjects: bool
+) -> str:
+    """A sentence on the files that the official archive has beside those found; "" where none."""
+    subjects = [each for each in range(1, SUBJECTS + 1) if all_subjects or each not in INCOMPLETE]
+    absent = [
+        f"proband{subject}/data/{kind}_{activity}_csv.zip"
+        for subject, activity, kind in itertools.product(subjects, ACTIVITIES, KINDS)
+        if kind not in found.get((subject, activity), {})
+    ]
+    if not absent:
+        return ""
+    return (
+        f"INCOMPLETE: {archive} lacks {len(absent)} of the official archive's "
+        f"{len(subjects) * len(ACTIVITIES) * len(KINDS)} files ({named(absent)}). What is there "
+        "is used, and the rest is missing. If it is not meant to be an excerpt, get it anew."
+    )
+
+
+def _repaired(series: Series) -> Series:
+    """The series on its even clock."""
+    time, kept = sampling_times(series[0])
+    return time, series[1][kept]
 
 
 def _collect(
@@ -198,7 +241,7 @@ def _collect(
 
 
 def _read(members: Members, file: str) -> Series | None:
-    """Seconds, increasing, and three axes; None where the file has no sample."""
+    """Seconds of arrival, not decreasing, and three axes; None where the file has no sample."""
     where = f"{members.source}: {file}"
     try:
         with members.open(file) as stream:
@@ -221,8 +264,7 @@ def _read(members: Members, file: str) -> Series | None:
         return None
     # Stamps are Unix milliseconds, not always sorted; a sample that is there twice counts once.
     table = table.drop_duplicates(COLUMNS[1:]).sort_values("attr_time", kind="stable")
-    time, kept = sampling_times(table["attr_time"].to_numpy() / 1000)
-    return time, table[COLUMNS[2:]].to_numpy()[kept]
+    return table["attr_time"].to_numpy() / 1000, table[COLUMNS[2:]].to_numpy()
 
 
 def _bad_line(members: Members, file: str) -> int:

@@ -14,13 +14,14 @@ if (_root / "pyproject.toml").is_file() and (_root / "methods").is_dir():
 
 if TYPE_CHECKING:
     from harbench.classifier import Classifier as Classifier
+    from harbench.model import load as load
     from harbench.running.api import run as run
 
-__all__ = ["Classifier", "__version__", "run"]
+__all__ = ["Classifier", "__version__", "load", "run"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the two heavy entry points on first use, so that `harbench --help` stays fast."""
+    """Import the heavy entry points on first use, so that `harbench --help` stays fast."""
     if name == "run":
         from harbench.running.api import run
 
@@ -29,4 +30,8 @@ def __getattr__(name: str) -> Any:
         from harbench.classifier import Classifier
 
         return Classifier
+    if name == "load":
+        from harbench.model import load
+
+        return load
     raise AttributeError(f"module 'harbench' has no attribute {name!r}")

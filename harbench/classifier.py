@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -21,7 +22,7 @@ from harbench.options import build
 from harbench.protocol import Condition
 from harbench.running.plan import resolve_device
 from harbench.streams import stream
-from harbench.training.fit import fit
+from harbench.training.fit import Progress, fit
 from harbench.training.identity import Training
 
 UNLABELLED = -1
@@ -32,20 +33,24 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     X is (n, T, N, C): T steps, N sensors, C channels; or (n, V, T) as aeon and sktime use it, whose
     V channels are `sensors` devices of V / sensors channels each, sensor by sensor. NaN marks a
-    missing value. y holds any labels; -1 marks a window without label, which only the
-    unlabelled stages of a method see. A tenth of the labelled windows selects the best epoch.
+    missing value. y holds any labels; -1 or None (also among texts) marks a window without label,
+    which only the unlabelled stages of a method see. A tenth of the labelled windows selects the
+    best epoch.
 
     Parameters
     ----------
     method: name of a registered method. sensors: number of devices in (n, V, T) input.
     positions: (N, 3) body coordinates in metres (right, forward, up of the pelvis); by default
     the sensors stand in a vertical line, in their order. rate: Hz. budget: "paper", "quick" or
-    "smoke". seed, device, precision: as in `harbench.run`. config: the method's configuration.
+    "smoke"; "quick", not the command line's "paper", because cross-validation fits many times.
+    seed, device, precision: as in `harbench.run`. verbose: print a line per epoch. config, and
+    keywords of any other name: the method's configuration.
 
     Attributes
     ----------
-    classes_: sorted labels. network_: the trained torch module. training_,
-    standardiser_: what it was trained on and with.
+    classes_: sorted labels. history_: stage -> a dict per epoch, its mean losses and, where
+    validation windows were scored, "validation_f1" and "validation_loss". network_: the trained
+    torch module. training_, standardiser_: what it was trained on and with.
     """
 
     def __init__(
@@ -59,7 +64,9 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         seed: int = 0,
         device: str = "auto",
         precision: Precision = "fp32",
-        **config: Any,
+        verbose: bool = False,
+        config: Mapping[str, Any] | None = None,
+        **options: Any,
     ) -> None:
         self.method = method
         self.sensors = sensors
@@ -69,30 +76,39 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.seed = seed
         self.device = device
         self.precision = precision
-        self.config = config
+        self.verbose = verbose
+        self.config = {**(config or {}), **options} if options else config
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The named parameters and the method's configuration values."""
-        return {**super().get_params(deep), **self.config}
+        """The named parameters and, each by its name, the method's configuration values."""
+        return {**super().get_params(deep), "config": None, **(self.config or {})}
 
     def set_params(self, **params: Any) -> Self:
         """Set named parameters; all others go into the method's configuration."""
+        named = super().get_params(deep=False)
         for key, value in params.items():
-            if key in self.get_params() and key not in self.config:
+            if key in named:
                 setattr(self, key, value)
             else:
-                self.config = {**self.config, key: value}
+                self.config = {**(self.config or {}), key: value}
         return self
 
-    def fit(self, X: Any, y: Any) -> Self:  # noqa: N803
+    def fit(self, X: Any, y: Any, **others: Any) -> Self:  # noqa: N803
         """Train on windows X and labels y; raises HarbenchError (a ValueError) on bad input."""
+        # No parameter of its own: scikit-learn's meta-estimators ask whether there is one.
+        given = [name for name, value in others.items() if value is not None]
+        if given:
+            raise HarbenchError(
+                f"fit takes X and y only, not {', '.join(given)}: every window counts alike. "
+                "Repeat or drop windows instead."
+            )
         windows = self._windows(X)
         codes = self._codes(y, len(windows))
         cls = registry.method_class(self.method)
         place = resolve_device(self.device, self.precision)
         dataset = store.from_arrays(windows, np.maximum(codes, 0), self._info(windows))
         self.training_ = Training(
-            method=cls(build(cls.Config, self.config, f"method {self.method!r}")),
+            method=cls(build(cls.Config, self.config or {}, f"method {self.method!r}")),
             dataset=dataset,
             split=self._split(codes),
             train_missing=Condition(),
@@ -102,8 +118,9 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             device=place,
         )
         with one_thread():
-            fitted = fit(self.training_)
+            fitted = fit(self.training_, report=_print if self.verbose else lambda _: None)
         self.network_ = fitted.network
+        self.history_ = {stage.name: stage.history for stage in fitted.stages}
         self.standardiser_ = fitted.standardiser
         self.n_features_in_ = int(np.prod(windows.shape[1:]))
         return self
@@ -156,13 +173,19 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         labels = np.asarray(y)
         if labels.shape != (count,):
             raise HarbenchError(f"y must have one label per window ({count}), got {labels.shape}.")
-        missing = np.array([label is None or label != label for label in labels.tolist()])
-        if missing.any():
+        # NumPy turns -1 among texts into "-1".
+        unlabelled = np.array([each in (None, UNLABELLED, str(UNLABELLED)) for each in labels])
+        undefined = np.array([each != each for each in labels.tolist()])
+        if undefined.any():
             raise HarbenchError(
-                f"y[{int(missing.argmax())}] is missing; use -1 for windows without a label."
+                f"y[{int(undefined.argmax())}] is {labels[undefined.argmax()]}; use -1 or None for "
+                "windows without a label."
             )
-        unlabelled = labels == UNLABELLED
-        self.classes_, codes = np.unique(labels[~unlabelled], return_inverse=True)
+        kinds = sorted({type(each).__name__ for each in labels[~unlabelled].tolist()})
+        if "str" in kinds and len(kinds) > 1:
+            raise HarbenchError(f"y mixes labels of types {', '.join(kinds)}: use one of them.")
+        given = np.array(labels[~unlabelled].tolist())
+        self.classes_, codes = np.unique(given, return_inverse=True)
         if len(self.classes_) < 2:
             raise HarbenchError(f"y has {len(self.classes_)} class; at least two are needed.")
         found = np.full(count, UNLABELLED, dtype=np.int64)
@@ -202,3 +225,8 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             licence="",
             citation="",
         )
+
+
+def _print(progress: Progress) -> None:
+    score = "" if progress.score is None else f", validation F1 {100 * progress.score:.1f}"
+    print(f"{progress.stage} {progress.epoch}/{progress.epochs}: {progress.loss:.4f}{score}")

@@ -59,6 +59,7 @@ class WindowOptions:
     frequent label of a window must cover at least this share of its samples, else the window is
     dropped (windows whose most frequent label is null are always dropped). short: a recording
     that is shorter than a window is dropped, or made one window whose rest is missing (pad).
+    repeats: a recording with the same values as an earlier one is kept, or dropped.
     """
 
     window: Annotated[int, Field(ge=2)] = 128
@@ -66,6 +67,7 @@ class WindowOptions:
     max_gap: Annotated[float, Field(gt=0)] = 0.2
     label_share: Annotated[float, Field(gt=0, le=1)] = 0.5
     short: Literal["drop", "pad"] = "drop"
+    repeats: Literal["keep", "drop"] = "keep"
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,18 @@ class Recording:
     time: NDArray[np.float64]
     values: FloatArray
     labels: IntArray
+
+
+@dataclass(frozen=True)
+class Stamped:
+    """One series as its file has it. name: `<recording>.<sensor>` and what else tells it apart.
+
+    stamps: (S,) seconds, not decreasing, as they come. values: (S, V).
+    """
+
+    name: str
+    stamps: NDArray[np.float64]
+    values: NDArray[Any]
 
 
 class Dataset(ABC):
@@ -111,8 +125,17 @@ class Dataset(ABC):
         """Sentences on what is done to the raw signal, which `prepare` and `info` say."""
         return ()
 
+    @property
+    def left_out(self) -> str:
+        """Classes that these options leave out and the option that takes them; "" where none."""
+        return ""
+
     def open(self, source: Path) -> None:  # noqa: B027
         """Look at the raw data before `info` is asked for; for facts that lie in the files."""
+
+    def stamped(self, source: Path | None) -> Iterator[Stamped]:  # noqa: ARG002
+        """Yield series with time stamps of their own, untouched; none where the files have none."""
+        return iter(())
 
     @property
     @abstractmethod
@@ -133,7 +156,12 @@ DATASETS: dict[str, type[Dataset]] = {}
 
 
 def register_dataset(cls: D) -> D:
-    """Class decorator: make a dataset known under its `name`."""
+    """Class decorator: make a dataset known under its `name`; HarbenchError where it is taken."""
+    other = DATASETS.get(cls.name, cls)
+    if other.__module__ != cls.__module__:
+        raise HarbenchError(
+            f"The name {cls.name!r} is taken by {other.__module__}: choose another."
+        )
     DATASETS[cls.name] = cls
     return cls
 

@@ -11,6 +11,10 @@ class HarbenchError(ValueError):
     """A mistake that the user can mend: printed without a traceback, exit code 2."""
 
 
+class BrokenCodeError(HarbenchError):
+    """Someone's method or dataset fails while it is imported."""
+
+
 class TrainingError(Exception):
     """A training that cannot go on (a loss that is not finite): its run ends as failed."""
 
@@ -26,7 +30,10 @@ def unknown(kind: str, name: str, known: Iterable[str], hint: str = "") -> Harbe
 
 def one_line(error: BaseException) -> str:
     """An exception as one line: its type and the first line of its message."""
-    text = str(error).strip().splitlines()
+    try:
+        text = str(error).strip().splitlines()
+    except Exception:  # a foreign exception may be unable to say what it is
+        text = []
     return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
 
 

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-Augment = Literal["none", "corruption"]
+Fault = Literal["segment", "channel", "sensor", "joint", "burst", "stuck", "saturated"]
+Augment = Literal["none", "corruption", Fault]
+Impute = Literal["zero", "mean", "hold", "linear", "knn", "saits"]
 # A search space: one of a list, or a value drawn log-uniformly between the two of a pair.
 SearchSpace = Mapping[str, list[Any] | tuple[float, float]]
 
@@ -39,7 +41,8 @@ class InputShape:
 class Batch:
     """Standardised windows without labels: all that an unlabelled stage or a prediction sees.
 
-    x: (B, T, N, C) float32, 0 where missing. observed: same shape, False where missing.
+    x: (B, T, N, C) float32, where missing 0 or what the option `impute` says. observed: same shape,
+    False where missing, imputed or not.
     generator: the only source of randomness of a loss, on the device of `x`.
     """
 
@@ -149,13 +152,17 @@ class Method(ABC):
     """One file in methods/. It never touches files, devices, test windows or global randomness.
 
     Subclasses set the class attributes and implement `build`, `stages`, `logits`, `test_config`.
-    `name` equals the file's name. `Config` is a frozen dataclass with a default for every field.
-    `presets` maps a dataset's name to configuration values that the original authors chose for
-    it; they are that dataset's defaults. `named_presets` maps a name that a user may give
-    (`msgnet+preset=original`) to values that replace the defaults.
+    `name` equals the file's name; `title` (how people write it) and `colour` (#rrggbb) are what
+    tables and figures show: literal strings, the name and some colour where left out. `Config` is
+    a frozen dataclass with a default for every field. `presets` maps a dataset's name to
+    configuration values that the original authors chose for it; they are that dataset's defaults.
+    `named_presets` maps a name that a user may give (`msgnet+preset=original`) to values that
+    replace the defaults.
     """
 
     name: ClassVar[str]
+    title: ClassVar[str]
+    colour: ClassVar[str]
     kind: ClassVar[Literal["supervised", "self-supervised"]]
     reference: ClassVar[str]
     Config: ClassVar[type[Any]]
@@ -214,18 +221,23 @@ class Method(ABC):
 
 
 # Options of a run that stand beside a method's own ones, as in `timesnet+augment=corruption`.
-ENGINE_OPTIONS = frozenset({"augment", "tuned", "precision", "preset"})
+ENGINE_OPTIONS = frozenset({"augment", "impute", "indicator", "tuned", "precision", "preset"})
 
 M = TypeVar("M", bound=type[Method])
 METHODS: dict[str, type[Method]] = {}
 
 
 def register_method(cls: M) -> M:
-    """Class decorator: make a method known under its `name`."""
+    """Class decorator: make a method known under its `name`; HarbenchError where it is taken."""
     if not dataclasses.is_dataclass(cls.Config):
         raise TypeError(f"{cls.__name__}.Config must be a frozen dataclass.")
     taken = {field.name for field in dataclasses.fields(cls.Config)} & ENGINE_OPTIONS
     if taken:
         raise TypeError(f"{cls.__name__}.Config: {', '.join(taken)} belongs to the engine.")
+    other = METHODS.get(cls.name, cls)
+    if other.__module__ != cls.__module__:
+        raise HarbenchError(
+            f"The name {cls.name!r} is taken by {other.__module__}: choose another."
+        )
     METHODS[cls.name] = cls
     return cls

@@ -11,6 +11,7 @@ import types
 import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar
+from urllib.parse import quote, unquote
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -20,9 +21,10 @@ T = TypeVar("T")
 
 
 def parse_spec(spec: str) -> tuple[str, dict[str, str]]:
-    """Split ``name+key=value`` into the name and its options as text."""
+    """Split ``name+key=value`` into the name and its options as text; %2B in a value is a plus."""
     name, *pairs = spec.split("+")
-    return name, parse_pairs(pairs, where=f"in {spec!r}")
+    texts = parse_pairs(pairs, where=f"in {spec!r}")
+    return name, {key: unquote(text, errors="surrogatepass") for key, text in texts.items()}
 
 
 def parse_pairs(pairs: typing.Iterable[str], where: str = "") -> dict[str, str]:
@@ -77,13 +79,19 @@ def differences(options: Any, default: Any) -> dict[str, Any]:
 
 
 def format_spec(name: str, changed: Mapping[str, Any]) -> str:
-    """The canonical spec: options sorted by key, so that one configuration has one name."""
+    """The canonical spec: options sorted by key, so that one configuration has one name.
+
+    A spec names folders: what would be special in a text (`/`, `+`, a space) is written as in web
+    addresses, %2F. So it leads nowhere else, and two configurations have two names.
+    """
 
     def text(value: Any) -> str:
         if isinstance(value, (tuple, list)):
             return ",".join(map(text, value))
         if isinstance(value, float):
             return str(value).replace("e+", "e")  # a plus would begin the next option
-        return str(value).lower() if isinstance(value, bool) or value is None else str(value)
+        if isinstance(value, bool) or value is None:
+            return str(value).lower()
+        return quote(str(value), safe="", errors="surrogatepass")
 
     return "+".join([name, *(f"{key}={text(changed[key])}" for key in sorted(changed))])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
@@ -10,9 +12,16 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from harbench.errors import HarbenchError, unknown
 
-Corruption = Literal["segment", "channel", "sensor", "mixed"]
+# In the order in which test conditions are shown everywhere.
+Corruption = Literal["mixed", "segment", "channel", "sensor"]
+Loss = Literal["joint", "blackout", "strap", "burst", "stuck", "saturated"]
 Subset = Literal["complete", "gaps"]
-Scale = Literal["clean", Corruption, Subset]
+Scale = Literal["clean", Corruption, Loss, "replay", Subset]
+ORDER: dict[str, int] = {scale: place for place, scale in enumerate(get_args(Scale))}
+# Without a second sensor these would leave nothing.
+OF_SENSORS = frozenset({"sensor", "blackout", "strap", "burst"})
+# Rules that a record lacks where the protocol does not use them.
+NEWER = ("losses", "replay")
 Metric = Literal["accuracy", "f1_macro", "f1_weighted", "balanced_accuracy"]
 SplitKind = Literal["random", "subject", "loso", "recording"]
 
@@ -32,7 +41,7 @@ class Condition(_Part):
     """One way of testing: `rate` of the data is lost at `scale`, or nothing but what is missing.
 
     clean: all windows as they are; complete: only those that lack nothing; gaps: only those that
-    lack values of their own.
+    lack values of their own; replay: the complete ones with gaps of others, as many as those have.
     """
 
     scale: Scale = "clean"
@@ -41,17 +50,23 @@ class Condition(_Part):
     @property
     def corrupts(self) -> bool:
         """Whether anything is taken away from the windows."""
-        return self.scale in get_args(Corruption)
+        return self.scale not in ("clean", *get_args(Subset))
+
+    @property
+    def whole(self) -> bool:
+        """Whether all test windows are scored."""
+        return self.scale not in ("replay", *get_args(Subset))
 
     @model_validator(mode="after")
     def _only_corruption_has_a_rate(self) -> Self:
-        if self.corrupts != (self.rate > 0):
-            named = ", ".join(get_args(Corruption))
+        rated = (*get_args(Corruption), *get_args(Loss))
+        if (self.scale in rated) != (self.rate > 0):
+            named = ", ".join(rated)
             raise ValueError(f"a rate above 0 goes with the scales {named}, and only with them")
         return self
 
     def __str__(self) -> str:
-        return f"{self.scale} {100 * self.rate:g} %" if self.corrupts else self.scale
+        return f"{self.scale} {100 * self.rate:g} %" if self.rate else self.scale
 
 
 class Headline(Condition):
@@ -72,6 +87,21 @@ class Significance(_Part):
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
 
 
+class Replay(_Part):
+    """The file of gaps that the scale `replay` applies (see `harbench data gaps`).
+
+    name: the file's, without its ending. sha256: of its content; with it a record says what was
+    replayed. path: where it lies here, which is no rule.
+    """
+
+    name: str
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    path: Annotated[Path | None, Field(exclude=True, repr=False)] = None
+
+
+Rate = Annotated[float, Field(gt=0, lt=1)]
+
+
 class Protocol(_Part):
     """The shared rules of a comparison.
 
@@ -79,7 +109,8 @@ class Protocol(_Part):
     split "subject" its folds 0, 1, ..., n - 1 (over all of them everybody is tested once).
     label_fraction: labelled share of the training windows. scales: how test windows are
     corrupted, at every rate; complete and gaps stand for the windows without and with missing
-    values of their own. train_missing: corruption of the training and validation windows, too.
+    values of their own. losses: further corruptions, each with its own rates. replay: whose gaps
+    complete windows are given. train_missing: corruption of the training and validation windows.
     variants: label -> configuration values of the method; a protocol with several is a sweep.
     """
 
@@ -89,7 +120,9 @@ class Protocol(_Part):
     label_fraction: Annotated[float, Field(gt=0, le=1), BeforeValidator(_number)] = 0.15
     seeds: tuple[Annotated[int, Field(ge=0)], ...] | Literal["subjects"] = (0, 1, 2, 3, 4)
     scales: tuple[Literal[Corruption, Subset], ...] = ()
-    rates: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
+    rates: tuple[Rate, ...] = ()
+    losses: dict[Loss, Annotated[tuple[Rate, ...], Field(min_length=1)]] = {}
+    replay: Replay | None = None
     train_missing: Condition = Condition()
     metrics: tuple[Metric, ...] = ("accuracy", "f1_macro", "f1_weighted", "balanced_accuracy")
     headline: Headline = Headline()
@@ -103,11 +136,14 @@ class Protocol(_Part):
 
     @property
     def conditions(self) -> list[Condition]:
-        """Clean first, then subsets of it, then every corruption at every rate."""
-        subsets = [Condition(scale=s) for s in self.scales if s in get_args(Subset)]
-        corruptions = [s for s in self.scales if s not in get_args(Subset)]
-        corrupted = [Condition(scale=s, rate=r) for r in self.rates for s in corruptions]
-        return [Condition(), *subsets, *corrupted]
+        """Every test condition once, by scale in the ORDER of scales, then by rate."""
+        found = {Condition(), *([Condition(scale="replay")] if self.replay else [])}
+        for scale in self.scales:
+            rates = (0.0,) if scale in get_args(Subset) else self.rates
+            found |= {Condition(scale=scale, rate=rate) for rate in rates}
+        for loss, own in self.losses.items():
+            found |= {Condition(scale=loss, rate=rate) for rate in own}
+        return sorted(found, key=lambda each: (ORDER[each.scale], each.rate))
 
     def fitting(self, sensors: int, channels: int) -> Self:
         """The protocol without what windows of `sensors` x `channels` cannot lose.
@@ -115,15 +151,26 @@ class Protocol(_Part):
         One sensor cannot be lost as a whole, nor can the only channel; `mixed` then draws from
         the other scales. A headline that is left out becomes the clean condition.
         """
-        impossible = {"sensor"} if sensors == 1 else set()
+        impossible = OF_SENSORS if sensors == 1 else set()
         impossible |= {"channel"} if sensors * channels == 1 else set()
-        if not impossible & set(self.scales):
+        if not impossible & {*self.scales, *self.losses}:
             return self
         scales = tuple(scale for scale in self.scales if scale not in impossible)
+        losses = {scale: rates for scale, rates in self.losses.items() if scale not in impossible}
         kept = self.headline
         if kept.scale in impossible:
             kept = Headline(metric=kept.metric)
-        return self.model_copy(update={"scales": scales, "headline": kept})
+        return self.model_copy(update={"scales": scales, "losses": losses, "headline": kept})
+
+    def rules(self) -> dict[str, Any]:
+        """What every record states of the protocol: all but its words and how it compares."""
+        said = {"name", "description", "seeds", "headline", "metrics", "significance", "variants"}
+        rules = self.model_dump(mode="json", exclude=said)
+        # Records that were made before protocols had these keys stay equal to new ones.
+        rules = {key: value for key, value in rules.items() if key not in NEWER or value}
+        if self.split == "subject":
+            rules["folds"] = self.folds
+        return rules
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -137,7 +184,7 @@ class Protocol(_Part):
             raise ValueError('variants is empty: leave the key out for the one variant ""')
         if self.split == "subject" and self.seeds != tuple(range(len(self.seeds))):
             raise ValueError("the seeds of a subject split are its folds: write [0, 1, ..., n - 1]")
-        if self.train_missing.scale in get_args(Subset):
+        if self.train_missing.scale in ("replay", *get_args(Subset)):
             raise ValueError(f"train_missing cannot be {self.train_missing}: it takes data away")
         wanted = Condition(scale=self.headline.scale, rate=self.headline.rate)
         if wanted not in self.conditions:
@@ -158,6 +205,8 @@ def read_protocol(path: Path) -> Protocol:
     for key in values:
         if key not in known:
             raise HarbenchError(f"{path}: {unknown('key', key, known)}")
+    if "replay" in values:
+        values["replay"] = _replay(path, values["replay"])
     try:
         return Protocol.model_validate({**values, "name": path.stem})
     except ValidationError as error:
@@ -165,3 +214,21 @@ def read_protocol(path: Path) -> Protocol:
         key = ".".join(map(str, first["loc"])) or "file"
         message = first["msg"].removeprefix("Value error, ")
         raise HarbenchError(f"{path}: {key}: {message}.") from None
+
+
+def _replay(path: Path, text: object) -> Replay:
+    """The file of gaps that a protocol names: one beside it, or one of the suite's by name."""
+    if not isinstance(text, str):
+        raise HarbenchError(f'{path}: replay: write the name of a file of gaps, as in "mine.json".')
+    own = importlib.import_module("harbench.protocols").__path__
+    shipped = {file.stem: file for folder in own for file in Path(folder).glob("*.json")}
+    place = path.parent / text if text.endswith(".json") else shipped.get(text)
+    if place is None:
+        raise HarbenchError(f"{path}: replay: {unknown('file of gaps', text, shipped)}")
+    try:
+        content = place.read_bytes()
+    except OSError as error:
+        raise HarbenchError(
+            f"{path}: replay: cannot read {place}: {error.strerror}. Make one: harbench data gaps."
+        ) from None
+    return Replay(name=place.stem, sha256=hashlib.sha256(content).hexdigest(), path=place)

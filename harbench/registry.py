@@ -9,16 +9,17 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
-import pkgutil
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from harbench import discovery
 from harbench.dataset import DATASETS, Dataset
-from harbench.errors import HarbenchError, one_line, unknown
+from harbench.errors import BrokenCodeError, HarbenchError, one_line, unknown
 from harbench.method import METHODS, Method
 from harbench.options import differences, format_spec
 from harbench.protocol import Protocol, read_protocol
@@ -27,32 +28,14 @@ OF_FILE = "harbench_file_"
 REGISTERED: dict[str, dict[str, Any]] = {"method": METHODS, "dataset": DATASETS}
 
 
-def name_of(kind: str, module: str) -> str:
-    """What the method or dataset of a file is called: datasets have hyphens for underscores."""
-    return module.replace("_", "-") if kind == "dataset" else module
-
-
-@cache
-def _modules(group: str) -> dict[str, str]:
-    """Name -> module path of everything in harbench.<group> and its entry points."""
-    package = importlib.import_module(f"harbench.{group}")
-    found = {
-        name_of(group.removesuffix("s"), module.name): f"harbench.{group}.{module.name}"
-        for module in pkgutil.iter_modules(package.__path__)
-    }
-    for point in entry_points(group=f"harbench.{group}"):
-        found.setdefault(point.name, point.value.partition(":")[0])
-    return found
-
-
 def method_names() -> list[str]:
     """Every registered method, sorted."""
-    return sorted(_modules("methods"))
+    return sorted(discovery.modules("methods"))
 
 
 def dataset_names() -> list[str]:
     """Every registered dataset, sorted."""
-    return sorted(_modules("datasets"))
+    return sorted(discovery.modules("datasets"))
 
 
 def method_class(name: str) -> type[Method]:
@@ -79,6 +62,23 @@ def dataset_class(name: str) -> type[Dataset]:
     return DATASETS[name]
 
 
+def is_foreign(name: str) -> bool:
+    """Whether a method is not one of harbench's own folder: a file's, or another package's."""
+    module = discovery.modules("methods").get(name, "")
+    return name.endswith(".py") or not module.startswith("harbench.")
+
+
+def text_of(name: str) -> bytes:
+    """The source of the method called `name`, nothing where it cannot be found."""
+    try:
+        if name.endswith(".py"):
+            return Path(name).read_bytes()
+        found = importlib.util.find_spec(discovery.modules("methods")[name])
+        return Path(found.origin).read_bytes() if found and found.origin else b""
+    except (OSError, ImportError, KeyError, ValueError):
+        return b""
+
+
 def spoken(dataset: Dataset) -> str:
     """The spec of a dataset as a user types it: the path where it is a Python file's."""
     cls = type(dataset)
@@ -93,21 +93,21 @@ def spoken(dataset: Dataset) -> str:
 
 def _import(kind: str, name: str) -> None:
     registered = REGISTERED[kind]
-    if name in registered:
-        return
-    modules = _modules(f"{kind}s")
-    if name not in modules:
-        raise unknown(kind, name, modules, hint=f"harbench list {kind}s")
+    known = discovery.modules(f"{kind}s")
+    if name not in known:
+        if name in registered:
+            return
+        raise unknown(kind, name, known, hint=f"harbench list {kind}s")
     try:
-        importlib.import_module(modules[name])
-    except Exception as error:  # a broken plug-in may raise anything; it is reported, not hidden
-        raise HarbenchError(
-            f"{kind.capitalize()} {name!r} cannot be imported from {modules[name]}: "
-            f"{one_line(error)}"
+        importlib.import_module(known[name])
+    # A broken plug-in may raise anything, and even exit; it is reported, not hidden.
+    except (Exception, SystemExit) as error:
+        raise BrokenCodeError(
+            f"{kind.capitalize()} {name!r} cannot be imported from {known[name]}: {one_line(error)}"
         ) from error
     if name not in registered:
         raise HarbenchError(
-            f"Module {modules[name]} registers no {kind} called {name!r}: "
+            f"Module {known[name]} registers no {kind} called {name!r}: "
             f"its class needs @register_{kind} and name = {name!r}."
         )
 
@@ -115,7 +115,7 @@ def _import(kind: str, name: str) -> None:
 @cache
 def _of_file(kind: str, path: Path) -> Any:
     """The class that a Python file registers under its own name."""
-    name, taken = name_of(kind, path.stem), _modules(f"{kind}s")
+    name, taken = discovery.name_of(kind, path.stem), discovery.modules(f"{kind}s")
     if not path.is_file():
         raise HarbenchError(f"{kind.capitalize()} file {path} does not exist.")
     if name in taken:
@@ -126,21 +126,41 @@ def _of_file(kind: str, path: Path) -> Any:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # a user's file may raise anything
-        lines = [
-            f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)
-        ]
-        where = f"{path}, line {lines[-1]}" if lines else str(path)
-        raise HarbenchError(f"{where}: cannot be imported: {one_line(error)}") from error
-    found = REGISTERED[kind].pop(name, None)
+    with _own_registration(module_name) as registered:
+        try:
+            spec.loader.exec_module(module)
+        except (Exception, SystemExit) as error:  # a user's file may raise anything
+            tops = traceback.extract_tb(error.__traceback__)
+            lines = [top.lineno for top in tops if top.filename == str(path)]
+            where = f"{path}, line {lines[-1]}" if lines else str(path)
+            raise BrokenCodeError(f"{where}: cannot be imported: {one_line(error)}") from error
+        found = registered[kind].get(name)
     if found is None or found.__module__ != module_name:
         raise HarbenchError(
             f"{path} registers no {kind} called {name!r}: "
             f"its class needs @register_{kind} and name = {name!r}."
         )
     return found
+
+
+@contextmanager
+def _own_registration(module: str) -> Iterator[dict[str, dict[str, Any]]]:
+    """Nothing that `module` registers inside stays registered: it can take no name's place.
+
+    What it imports is registered as always, under a name that is its own.
+    """
+    before = {kind: dict(known) for kind, known in REGISTERED.items()}
+    for known in REGISTERED.values():
+        known.clear()
+    try:
+        yield REGISTERED
+    finally:
+        for kind, known in REGISTERED.items():
+            owners = discovery.modules(f"{kind}s")
+            kept = {n: c for n, c in known.items() if owners.get(n, c.__module__) == c.__module__}
+            own = {name: cls for name, cls in kept.items() if cls.__module__ != module}
+            known.clear()
+            known.update({**own, **before[kind]})
 
 
 @cache

@@ -81,6 +81,8 @@ class CNN(Method):
     """Three convolutions trained on the labelled windows alone; a control, not from a paper."""
 
     name = "cnn"
+    title = "CNN"
+    colour = "#333333"
     kind = "supervised"
     reference = "a control of this suite"
     Config = CNNConfig

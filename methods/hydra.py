@@ -61,6 +61,8 @@ class Hydra(Method):
     """
 
     name = "hydra"
+    title = "Hydra"
+    colour = "#AAAAAA"
     kind = "supervised"
     reference = "Dempster et al., DMKD 2023 (aeon)"
     Config = HydraConfig

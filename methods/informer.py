@@ -189,6 +189,8 @@ class Informer(Method):
     """
 
     name = "informer"
+    title = "Informer"
+    colour = "#117733"
     kind = "supervised"
     reference = "Zhou et al., AAAI 2021"
     Config = InformerConfig

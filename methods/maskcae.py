@@ -176,6 +176,8 @@ class MaskCAE(Method):
     """
 
     name = "maskcae"
+    title = "MaskCAE"
+    colour = "#0072B2"
     kind = "self-supervised"
     reference = "Cheng et al., JBHI 2024"
     Config = MaskCAEConfig

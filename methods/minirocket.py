@@ -38,6 +38,8 @@ class MiniRocket(Method):
     """
 
     name = "minirocket"
+    title = "MiniRocket"
+    colour = "#888888"
     kind = "supervised"
     reference = "Dempster et al., KDD 2021 (aeon)"
     Config = MiniRocketConfig

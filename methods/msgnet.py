@@ -228,6 +228,8 @@ class MSGNet(Method):
     """
 
     name = "msgnet"
+    title = "MSGNet"
+    colour = "#882255"
     kind = "supervised"
     reference = "Cai et al., AAAI 2024"
     Config = MSGNetConfig

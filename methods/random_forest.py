@@ -87,6 +87,8 @@ class RandomForest(Method):
     """
 
     name = "random_forest"
+    title = "Random forest"
+    colour = "#666666"
     kind = "supervised"
     reference = "Breiman, Machine Learning 2001 (scikit-learn)"
     Config = RandomForestConfig

@@ -178,6 +178,8 @@ class Reformer(Method):
     """
 
     name = "reformer"
+    title = "Reformer"
+    colour = "#999933"
     kind = "supervised"
     reference = "Kitaev et al., ICLR 2020"
     Config = ReformerConfig

@@ -240,11 +240,12 @@ class RobustHAR(Method):
     - L_con is 1 - cosine: as printed, Eq. 7 would minimise the similarity. Missing values are 0.
     - Eq. 9 is read as the cited cross attention network defines it; `correlation="literal"`
       is Eq. 9 as printed. Eq. 11 is an element-wise product of each of the three pairs.
-    - Width 64, FFN 256, patches of about half a second: not given in the paper. docs/robusthar.md
-      has every reading and what was measured.
+    - Width 64, FFN 256, patches of half a second: not given; docs/robusthar.md has every reading.
     """
 
     name = "robusthar"
+    title = "RobustHAR"
+    colour = "#D55E00"
     kind = "self-supervised"
     reference = "Liu et al., IJCAI 2025"
     Config = RobustHARConfig

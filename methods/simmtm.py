@@ -196,6 +196,8 @@ class SimMTM(Method):
     """
 
     name = "simmtm"
+    title = "SimMTM"
+    colour = "#44AA99"
     kind = "self-supervised"
     reference = "Dong et al., NeurIPS 2023"
     Config = SimMTMConfig

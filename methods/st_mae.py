@@ -181,6 +181,8 @@ class STMAE(Method):
     """
 
     name = "st_mae"
+    title = "ST-MAE"
+    colour = "#CC6677"
     kind = "self-supervised"
     reference = "Miao et al., IMWUT 2023"
     Config = STMAEConfig

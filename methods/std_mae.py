@@ -153,6 +153,8 @@ class STDMAE(Method):
     """
 
     name = "std_mae"
+    title = "STD-MAE"
+    colour = "#AA4499"
     kind = "self-supervised"
     reference = "Gao et al., IJCAI 2024"
     Config = STDMAEConfig

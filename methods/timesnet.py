@@ -158,6 +158,8 @@ class TimesNet(Method):
     """
 
     name = "timesnet"
+    title = "TimesNet"
+    colour = "#332288"
     kind = "supervised"
     reference = "Wu et al., ICLR 2023"
     Config = TimesNetConfig

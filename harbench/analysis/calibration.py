@@ -28,7 +28,7 @@ from harbench.analysis.statistics import (
 
 WINDOWS, CLASSES, FEATURES = 400, 4, 8
 SUBJECTS, TAKE = 10, 10
-SIGNAL, RESEMBLANCE = 0.55, 1.0
+SIGNAL, RESEMBLANCE, HABIT = 0.55, 1.0, 0.5
 PENALTY = 1.0
 DISCRETE = 304
 NAMES = ("nb-t", "paired t (not offered)", "signflip", "wilcoxon")
@@ -38,9 +38,9 @@ NAMES = ("nb-t", "paired t (not offered)", "signflip", "wilcoxon")
 class Design:
     """What is simulated. delta: how much less signal b's features carry; 0 is the null.
 
-    clustered: windows of one take share a part of their noise. split: "random" (8:1:1, 15 %
-    labels) or "subject" (folds of people as many as seeds, all windows of the others but one more
-    fold, 15 % labels).
+    clustered: windows of one take share a part of their noise, and so do all takes of one activity
+    of one person. split: "random" (8:1:1, 15 % labels) or "subject" (folds of people as many as
+    seeds, all windows of the others but one more fold, 15 % labels).
     """
 
     datasets: int
@@ -67,6 +67,7 @@ def _dataset(design: Design, generator: np.random.Generator) -> np.ndarray:
     # A take is one activity of one person: consecutive windows of one class.
     takes = np.arange(WINDOWS) // TAKE
     labels = takes % CLASSES
+    habits = _subjects() * CLASSES + labels
     # Both have the same class centres, so that under the null neither is better on this data.
     centres = SIGNAL * generator.normal(size=(CLASSES, FEATURES))
     blocks = []
@@ -74,6 +75,7 @@ def _dataset(design: Design, generator: np.random.Generator) -> np.ndarray:
         noise = generator.normal(size=(WINDOWS, FEATURES))
         if design.clustered:
             noise += RESEMBLANCE * generator.normal(size=(takes[-1] + 1, FEATURES))[takes]
+            noise += HABIT * generator.normal(size=(SUBJECTS * CLASSES, FEATURES))[habits]
         blocks.append(share * centres[labels] + noise)
     differences = []
     for labelled, test in _splits(design, generator):
@@ -82,14 +84,17 @@ def _dataset(design: Design, generator: np.random.Generator) -> np.ndarray:
     return np.array(differences)
 
 
+def _subjects() -> np.ndarray:
+    return np.arange(WINDOWS) * SUBJECTS // WINDOWS
+
+
 def _splits(design: Design, generator: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
     """Labelled training windows and test windows of each seed."""
     if design.split == "random":
         orders = [generator.permutation(WINDOWS) for _ in range(design.seeds)]
         labelled, tested = round(0.12 * WINDOWS), round(0.1 * WINDOWS)
         return [(order[-labelled:], order[:tested]) for order in orders]
-    subjects = np.arange(WINDOWS) * SUBJECTS // WINDOWS
-    folds = (generator.permutation(SUBJECTS) % design.seeds)[subjects]
+    folds = (generator.permutation(SUBJECTS) % design.seeds)[_subjects()]
     found = []
     for seed in range(design.seeds):
         used = [seed, (seed + 1) % design.seeds] if design.seeds > 2 else [seed]
@@ -185,8 +190,8 @@ def calibrate(
     """
     rows: list[tuple[str, int, str, float, float]] = []
     scenarios = [(False, "random", "windows independent, split at random"),
-                 (True, "random", "takes, split at random"),
-                 (True, "subject", "takes, folds of subjects")]  # fmt: skip
+                 (True, "random", "people and takes, split at random"),
+                 (True, "subject", "people and takes, folds of subjects")]  # fmt: skip
     for clustered, split, scenario in scenarios:
         for datasets in (1, 3):
             null, alternative = (

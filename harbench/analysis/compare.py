@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from harbench.analysis.pairs import (
+    ORDER,
     Condition,
     common_blocks,
     named,
@@ -84,7 +85,7 @@ def _shared(frame: pd.DataFrame, a: str, b: str) -> Sequence[tuple[str, str, flo
         set(zip(part["protocol"], part["scale"], part["rate"], strict=True))
         for part in (frame[frame["name"] == name] for name in (a, b))
     ]
-    return sorted(keys[0] & keys[1])
+    return sorted(keys[0] & keys[1], key=lambda key: (key[0], ORDER[key[1]], key[2]))
 
 
 def _difference(

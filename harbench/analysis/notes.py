@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from harbench.analysis.pairs import METRICS
+from harbench.analysis.pairs import METRICS, trainings
 from harbench.analysis.statistics import CONFIDENCE, Result
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def footnotes(table: PaperTable, frame: pd.DataFrame) -> list[str]:
         notes += _tests(table, frame)
     if table.holes:
         notes.append(f"-: no record ({len(table.holes)} cells).")
-    if len(table.columns) > 1 and not table.ranks:
+    if len(table.columns) > 1 and trainings(frame).nunique() > 1:
         notes.append(
             "No averages, ranks or overall differences: the columns have different splits, "
             "labelled shares or training data, which are never pooled."

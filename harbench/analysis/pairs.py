@@ -20,8 +20,14 @@ METRICS = {
     "f1_weighted": "weighted F1",
     "balanced_accuracy": "balanced accuracy",
 }
+# Scales that have a rate, in the order in which they are shown.
+SCALES = (
+    *("mixed", "segment", "channel", "sensor"),
+    *("joint", "blackout", "strap", "burst", "stuck", "saturated"),
+)
+ORDER = {name: i for i, name in enumerate(("clean", *SCALES, "replay", "complete", "gaps"))}
 # Rules that say how a model is tested; two protocols that differ only here train the same models.
-TESTING = ("scales", "rates")
+TESTING = ("scales", "rates", "losses", "replay")
 
 
 @dataclass(frozen=True, order=True)
@@ -73,7 +79,10 @@ def named(frame: pd.DataFrame) -> pd.DataFrame:
         )
     found = frame.assign(name=frame["variant"].where(frame["variant"] != "", frame["method"]))
     found = found.sort_values(
-        ["name", "dataset", "protocol", "scale", "rate", "seed"], kind="stable", ignore_index=True
+        ["name", "dataset", "protocol", "scale", "rate", "seed"],
+        key=lambda column: column.map(ORDER) if column.name == "scale" else column,
+        kind="stable",
+        ignore_index=True,
     )
     require_comparable(found)
     return found

@@ -31,6 +31,7 @@ LATEX = {
     "±": r"$\pm$",
     "†": r"$^{\dagger}$",
     "*": r"$^{*}$",
+    ">": "$>$",
 }
 
 
@@ -86,7 +87,7 @@ def _cell(cell: Cell | None, alpha: float, with_n: bool, style: Style) -> str:
     if not math.isnan(cell.spread):
         text += f" ± {cell.spread:.2f}"
     text = {1: style.best, 2: style.second}.get(cell.rank, "{}").format(style.escape(text))
-    suffix = f" ({cell.n})" if with_n else ""
+    suffix = (f" ({cell.n})" if with_n else "") + (f" ({cell.note})" if cell.note else "")
     return text + style.escape(f"{_marker(cell.result, alpha)} / {cell.beside:.2f}{suffix}")
 
 
@@ -187,6 +188,7 @@ def csv(table: PaperTable) -> str:
                     "p_adjusted": result.adjusted_p if result else None,
                     "p_smallest": result.smallest_p if result else None,
                     "verdict": result.verdict(table.rules.alpha) if result else "",
+                    "note": cell.note if cell else "",
                 }
             )
     buffer = io.StringIO()

@@ -32,6 +32,7 @@ from harbench.analysis.resampling import (
     interquartile_mean_interval,
     seeds_ahead,
 )
+from harbench.analysis.robustness import curve_scales, summary_table
 from harbench.analysis.statistics import corrected_t, resolution
 from harbench.analysis.table import PaperTable, Rules, paper_table
 from harbench.errors import HarbenchError
@@ -99,6 +100,9 @@ def _plain(
     rules = replace(found[protocols[0]].rules, control=chosen)
     title = f"Budget {budget}, {', '.join(protocols)}"
     yield Section(f"{title}: {METRICS[rules.metric]}", paper_table(frame, conditions, rules))
+    for scale in curve_scales(frame):
+        summed = summary_table(frame, [scale], rules)
+        yield Section(f"{title}: summary of the losses at scale {scale}", summed)
     pictures: dict[str, Callable[[pd.DataFrame, str], Figure]] = {
         "scores against missing rate": curves.missing,
         "scores against training time": bars.cost,

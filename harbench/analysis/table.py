@@ -45,7 +45,7 @@ class Cell:
     """mean, spread: of n seeds, in %; spread NaN for one seed. rank: 1 best, 2 second, else 0.
 
     beside: mean of the second score. result: the control minus this row; None in the control's own
-    row or where pairs lack.
+    row or where pairs lack. note: what must be said beside the number.
     """
 
     mean: float
@@ -54,6 +54,7 @@ class Cell:
     beside: float
     rank: int = 0
     result: Result | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,11 +93,16 @@ class PaperTable:
 
 
 def paper_table(
-    frame: pd.DataFrame, conditions: Sequence[Condition], rules: Rules, complete: bool = False
+    frame: pd.DataFrame,
+    conditions: Sequence[Condition],
+    rules: Rules,
+    complete: bool = False,
+    pool: bool = True,
 ) -> PaperTable:
     """Build the table of all methods in `frame` under `conditions`, a column per dataset.
 
-    complete: raise HarbenchError where a cell lacks, or has fewer seeds than others.
+    frame: with a column `note` where cells need words. complete: raise HarbenchError where a cell
+    lacks, or has fewer seeds than others. pool: whether averages over columns mean something.
     """
     find_test(rules.test)
     frame = only(named(frame), conditions)
@@ -115,7 +121,7 @@ def paper_table(
             rows[name].append(cell)
     if rules.family == "table":
         rows = _adjust_all(rows, rules, len(columns))
-    pooled = trainings(frame).nunique() == 1
+    pooled = pool and trainings(frame).nunique() == 1
     whole = {n: float(np.mean([c.mean for c in r if c])) for n, r in rows.items() if None not in r}
     table = PaperTable(
         rules,
@@ -145,7 +151,8 @@ def _column(
         scores = 100 * mine[rules.metric]
         spread = float(scores.std(ddof=1)) if len(scores) > 1 else math.nan
         beside = float(100 * mine[rules.beside].mean())
-        cell = Cell(float(scores.mean()), spread, len(scores), beside)
+        note = str(mine["note"].iloc[0]) if "note" in mine and len(mine) else ""
+        cell = Cell(float(scores.mean()), spread, len(scores), beside, note=note)
         cells[name] = cell if len(scores) else None
     means = sorted({round(c.mean, DECIMALS) for c in cells.values() if c}, reverse=True)
     results = compare_all(part, names, rules)

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-app = typer.Typer(help="Datasets: list, info, prepare, fetch, audit, show.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+app = typer.Typer(
+    help="Datasets: list, info, prepare, fetch, audit, gaps, show.", no_args_is_help=True
+)
 # A complete window is drawn rather than one with over 95 % missing, which is 0.7 from a quarter.
 COMPLETE = 0.7
+# Series among which the one for the picture of a clock is chosen.
+SERIES = 30
 Name = Annotated[str, typer.Argument(help="Dataset, for example dsads or bodysim+subjects=20.")]
 
 
@@ -110,25 +117,49 @@ def audit(name: Name) -> None:
     from harbench.data.audit import audit as look
 
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for title in ("split", "training", "test", "shared samples %", "1-NN accuracy %"):
+    columns = ("split", "training", "test", "shared samples %", "copies %", "1-NN accuracy %")
+    for title in columns:
         table.add_column(title, justify="left" if title == "split" else "right")
-    found = look(store.load(name))
+    dataset = store.load(name)
+    found = look(dataset)
     for row in found:
         if row.problem:
-            table.add_row(row.kind, "-", "-", "-", "-")
+            table.add_row(row.kind, *["-"] * (len(columns) - 1))
             continue
         sizes = (f"{row.train:.0f}", f"{row.test:.0f}")
-        table.add_row(row.kind, *sizes, f"{100 * row.shared:.1f}", f"{100 * row.nearest:.1f}")
+        shares = (f"{100 * share:.1f}" for share in (row.shared, row.copied, row.nearest))
+        table.add_row(row.kind, *sizes, *shares)
     console = Console(highlight=False)
     console.print(table)
     for row in found:
         if row.problem:
             console.print(f"{row.kind}: {row.problem}", style="dim")
+    for note in store.notes(dataset.spec):
+        console.print(note, style="yellow", markup=False)
     console.print(
-        "Means over three seeds. Nearest neighbour on mean and deviation of each channel, all "
-        "labels: where it is much better under `random` than under `subject` or `recording`, a "
-        "random split measures memory more than recognition.",
+        "Means over three seeds. Copies: test windows equal to a training window. Nearest "
+        "neighbour on mean and deviation of each channel, all labels: where it is much better "
+        "under `random` than under `subject` or `recording`, a random split measures memory more "
+        "than recognition.",
         style="dim",
+    )
+
+
+@app.command()
+def gaps(
+    name: Name,
+    out: Annotated[Path, typer.Option(help="JSON file; a protocol names it: replay = ...")],
+) -> None:
+    """Export where values are missing, without any signal: for the scale `replay`."""
+    from harbench.data import store
+    from harbench.data.gap_export import export, write_gaps
+
+    found = export(store.load(name))
+    write_gaps(found, out)
+    said = found.statistics
+    typer.echo(
+        f"{out}: {said.affected} of {said.windows} windows of {found.dataset} have gaps, "
+        f"{len(found.masks)} different ones"
     )
 
 
@@ -139,14 +170,53 @@ def show(
     sensor: Annotated[
         str | None, typer.Option(help="Whose signals, by name; else the one with most missing.")
     ] = None,
+    clock: Annotated[
+        bool,
+        typer.Option(
+            "--clock", help="Instead: the raw stamps, the repaired clock, the signal on both."
+        ),
+    ] = False,
 ) -> None:
     """Draw the sensors on a body, and a window of every class with its missing parts shaded."""
+    from harbench.cli.figure import write_figure
+
+    write_figure(_clock(name, sensor) if clock else _windows(name, sensor), out)
+
+
+def _clock(name: str, sensor: str | None) -> Figure:
+    """Of the first series (of a sensor), the one whose stamps are latest."""
+    import itertools
+
+    import numpy as np
+
+    from harbench.analysis.figures.clock import clock as draw
+    from harbench.data import fetch, store
+    from harbench.data.clock import sampling_times
+    from harbench.errors import HarbenchError
+
+    spec, dataset = store.resolve(name)
+    source = None if dataset.embedded else fetch.locate(dataset, None)
+    if source is not None:
+        dataset.open(source)
+    best, latest = None, -1.0
+    found = (s for s in dataset.stamped(source) if sensor is None or sensor in s.name.split("."))
+    for series in itertools.islice(found, SERIES):
+        times, kept = sampling_times(series.stamps)
+        late = float(np.max(series.stamps[kept] - times))
+        if late > latest:
+            best, latest = (series.name, series.stamps[kept], times, series.values[kept]), late
+    if best is None:
+        whose = "" if sensor is None else f" of sensor {sensor!r}"
+        raise HarbenchError(f"{spec} has no series{whose} with time stamps of its own.")
+    return draw(*best)
+
+
+def _windows(name: str, sensor: str | None) -> Figure:
     import numpy as np
 
     from harbench.analysis.figures.dataset import Example
     from harbench.analysis.figures.dataset import show as draw
     from harbench.cli.describe import natural_gaps
-    from harbench.cli.figure import write_figure
     from harbench.data import store
     from harbench.errors import unknown
 
@@ -165,9 +235,12 @@ def show(
     for label in np.unique(dataset.labels):
         rows = np.flatnonzero(dataset.labels == label)
         gaps = np.isnan(dataset.windows[rows, :, chosen]).mean(axis=(1, 2))
-        # One with a gap where there is one, but with most of its signal.
-        best = rows[int(np.argmin(np.where(gaps > 0, abs(gaps - 0.25), COMPLETE)))]
+        # One with a gap where there is one, but with most of its signal; the middle one of equals,
+        # as the first often shows how somebody starts the device.
+        away = np.where(gaps > 0, abs(gaps - 0.25), COMPLETE)
+        equals = rows[away == away.min()]
+        best = equals[len(equals) // 2]
         examples.append(Example(info.classes[label], np.array(dataset.windows[best, :, chosen])))
     sensors = {each.name: each.position for each in info.sensors}
     shown = info.sensors[chosen].name
-    write_figure(draw(info.title, sensors, examples, info.rate, shown, info.channels), out)
+    return draw(info.title, sensors, examples, info.rate, shown, info.channels)

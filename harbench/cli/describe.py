@@ -140,8 +140,11 @@ def _subjects(dataset: HARDataset) -> Table:
     table.add_column("subject")
     for title in ("windows", "classes", "recordings"):
         table.add_column(title, justify="right")
-    for subject in np.unique(dataset.subjects):
-        mine = dataset.subjects == subject
-        sizes = (dataset.labels[mine], dataset.recordings[mine])
-        table.add_row(Text(str(subject)), str(mine.sum()), *(str(len(set(c))) for c in sizes))
+    subjects, owner, windows = np.unique(dataset.subjects, return_inverse=True, return_counts=True)
+    classes, recordings = (
+        np.bincount(np.unique(np.stack([owner, of]), axis=1)[0], minlength=len(subjects))
+        for of in (dataset.labels, dataset.recordings)
+    )
+    for subject, *sizes in zip(subjects, windows, classes, recordings, strict=True):
+        table.add_row(Text(str(subject)), *map(str, sizes))
     return table

@@ -19,6 +19,7 @@ class Kind(StrEnum):
 
     missing = "missing"
     slope = "slope"
+    area = "area"
     ablation = "ablation"
     sweep = "sweep"
     labels = "labels"
@@ -39,7 +40,9 @@ def figure(
     dataset: Filter = None,
     protocol: Filter = None,
     budget: Annotated[str | None, typer.Option(help="Where records have several.")] = None,
-    control: Annotated[str, typer.Option(help="Of slope: compare with this.")] = "robusthar",
+    control: Annotated[
+        str, typer.Option(help="Of slope and area: compare with this.")
+    ] = "robusthar",
     window: Annotated[
         int | None,
         typer.Option(min=0, help="Of reconstruction: which test window; the most varied one."),
@@ -51,12 +54,13 @@ def figure(
 ) -> None:
     """Draw records as a figure for a paper.
 
-    missing: scores against missing rate, per scale. slope: points lost per 1 % missing. ablation,
-    sweep: variants of such a protocol. labels: scores against labelled share. cost: scores against
-    training time. ranks: critical difference diagram. confusion: one method, dataset, condition.
-    reconstruction: what a pre-trained method rebuilds (trains it where it is not cached).
-    learning: validation scores along training, of tables of `tune --grid` (--budget long), and
-    where the patience of budget quick would end it.
+    missing: scores against missing rate, per scale. slope: points lost per 1 % missing. area:
+    area under those curves against a control. ablation, sweep: variants of such a protocol.
+    labels: scores against labelled share. cost: scores against training time. ranks: critical
+    difference diagram. confusion: one method, dataset, condition. reconstruction: what a
+    pre-trained method rebuilds (trains it where it is not cached). learning: validation scores
+    along training, of tables of `tune --grid` (--budget long), and where the patience of budget
+    quick would end it.
     """
     from harbench.analysis.pairs import METRICS
     from harbench.errors import unknown
@@ -111,8 +115,9 @@ def draw(
         frame = frame[(frame["scale"] == scale) & (frame["rate"] == last["rate"])]
         names = class_names(str(frame["dataset"].iloc[0]))
         return bars.confusion(frame, str(frame["method"].iloc[0]), names)
-    if kind is Kind.slope:
-        return curves.slope(frame, control, metric)
+    if kind in (Kind.slope, Kind.area):
+        against = curves.slope if kind is Kind.slope else curves.areas
+        return against(frame, control, metric)
     simple = {
         Kind.missing: curves.missing,
         Kind.sweep: curves.sweep,

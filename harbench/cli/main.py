@@ -10,6 +10,7 @@ import typer
 from harbench import __version__
 from harbench.cli import (
     bench,
+    cache,
     calibrate,
     check,
     compare,
@@ -17,7 +18,9 @@ from harbench.cli import (
     data,
     figure,
     list_,
+    model,
     new,
+    probe,
     report,
     reproduce,
     results,
@@ -27,6 +30,7 @@ from harbench.cli import (
     verify,
 )
 from harbench.cli.reading import left_out
+from harbench.cli.stop import stoppable
 from harbench.errors import HarbenchError
 
 
@@ -60,7 +64,10 @@ app.command("cost")(cost.cost)
 app.command("bench")(bench.bench)
 app.add_typer(new.app, name="new")
 app.add_typer(data.app, name="data")
+app.add_typer(cache.app, name="cache")
 app.add_typer(results.app, name="results")
+app.add_typer(model.app, name="model")
+app.add_typer(probe.app, name="probe")
 
 
 def _version(wanted: bool) -> None:
@@ -81,8 +88,9 @@ def _options(
 def main() -> None:
     """Entry point: a user's mistake is a message on stderr and exit code 2."""
     left_out.set(False)
-    try:
-        app()
-    except HarbenchError as error:
-        print(f"harbench: {error}", file=sys.stderr)
-        sys.exit(2)
+    with stoppable():
+        try:
+            app()
+        except HarbenchError as error:
+            print(f"harbench: {error}", file=sys.stderr)
+            sys.exit(2)

@@ -25,6 +25,9 @@ def plan_table(
         if not force and store.find(run) is not None:
             table.add_row(str(run), "record is there", "0")
             continue
+        if run.broken:
+            table.add_row(str(run), "its code cannot be run", "0")
+            continue
         states, seconds = estimator.run(run, force)
         needed.append(seconds)
         words = ", ".join(f"{name}: {state}" for name, state in states)

@@ -18,6 +18,9 @@ class Page(StrEnum):
     pdf = "pdf"
 
 
+SUFFIXES = {".html": Page.html, ".htm": Page.html, ".pdf": Page.pdf}
+
+
 def report(
     out: Annotated[Path, typer.Option(help="File to write.")],
     control: Annotated[str, typer.Option(help="Compare all with this method.")] = "robusthar",
@@ -36,6 +39,7 @@ def report(
     from harbench.analysis.report import Statement, page, pdf, sections
     from harbench.data.paths import writing
 
+    wanted = _page(out, form)
     frame = chosen(results, dataset=dataset, method=method, protocol=protocol, budget=budget)
     known = set(registry.protocol_names())
     statements = {}
@@ -50,8 +54,22 @@ def report(
             statements[str(name)] = Statement(condition, rules_of(None))
     title = f"harbench: {frame['path'].nunique()} records"
     parts = list(sections(frame, statements, control))
-    wanted = form or (Page.pdf if out.suffix == ".pdf" else Page.html)
     data = pdf(title, parts) if wanted is Page.pdf else page(title, parts).encode()
     with writing(out) as temporary:
         temporary.write_bytes(data)
     typer.echo(f"Wrote {out}")
+
+
+def _page(out: Path, form: Page | None) -> Page:
+    """What to write; HarbenchError where a file's ending says something else, or nothing."""
+    from harbench.errors import HarbenchError
+
+    said = SUFFIXES.get(out.suffix.lower())
+    if said is None or form not in (None, said):
+        wanted = f"--format {form} " if form else ""
+        ending = form or "html or .pdf"
+        raise HarbenchError(
+            f"--out {out}: {wanted}does not go with the ending {out.suffix or '(none)'!r}: "
+            f"name the file .{ending}."
+        )
+    return said

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harbench.running.plan import Run
-    from harbench.running.records import Record
+    from harbench.running.records import Failure, Record
     from harbench.running.store import ResultStore
 
 
@@ -48,6 +48,10 @@ def run(
         int | None,
         typer.Option(min=1, help="Runs side by side; default: CPU cores, or 1 on a GPU."),
     ] = None,
+    time_limit: Annotated[
+        float | None,
+        typer.Option(min=1, metavar="SECONDS", help="End a run that takes longer as failed."),
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Configuration key=value (repeatable).")
     ] = None,
@@ -76,18 +80,21 @@ def run(
         precision.value,
         parse_pairs(settings or [], where="in --set"),
         store.root if tuned else None,
+        apart=True,
+        limit=time_limit,
     )
     for note in left_out(runs, protocol):
         typer.echo(f"note: {note}", err=True)
-    jobs = jobs or _default_jobs(runs)
+    jobs = jobs or default_jobs(runs)
     if dry_run:
         _show_plan(runs, store, jobs, force)
         return
-    try:
-        _carry_out(runs, store, jobs, force)
-    except KeyboardInterrupt:
-        typer.echo("harbench: interrupted; the same command goes on from here.", err=True)
-        raise typer.Exit(130) from None
+    failures = completed(runs, store, jobs, force, time_limit)
+    _show_results(runs, store)
+    if failures:
+        count = f"{len(failures)} of {len(runs)} runs failed"
+        typer.echo(f"{count}; the same command tries them again.")
+        raise typer.Exit(2 if any(failure.mendable for failure in failures) else 1)
 
 
 def _headline(run: Run, record: Record) -> str:
@@ -101,7 +108,8 @@ def _headline(run: Run, record: Record) -> str:
     return f"{wanted.metric} {100 * score:.2f} % ({wanted})"
 
 
-def _default_jobs(runs: Sequence[Run]) -> int:
+def default_jobs(runs: Sequence[Run]) -> int:
+    """As many as there are usable cores and runs; one on a GPU."""
     import psutil
 
     if runs[0].device == "cuda":
@@ -123,22 +131,27 @@ def _show_plan(runs: Sequence[Run], store: ResultStore, jobs: int, force: bool) 
     console.print(f"{len(runs)} runs, {jobs} at a time: about {seconds / 60:.1f} minutes{early}.")
 
 
-def _carry_out(runs: Sequence[Run], store: ResultStore, jobs: int, force: bool) -> None:
+def completed(
+    runs: Sequence[Run],
+    store: ResultStore,
+    jobs: int,
+    force: bool = False,
+    time_limit: float | None = None,
+) -> list[Failure]:
+    """Carry out what has no record, with a display of how far it is; what failed."""
     from rich.console import Console
     from rich.markup import escape
 
     from harbench.cli.progress import Display
-    from harbench.cli.tables import footnote, results_tables
-    from harbench.running.api import carry_out, collect
+    from harbench.running.api import carry_out
     from harbench.running.executors import Orders
     from harbench.running.provenance import command_line
     from harbench.running.records import Failure
 
-    console = Console(highlight=False)
     left = [run for run in runs if force or store.find(run) is None]
     failures: list[Failure] = []
-    with Display(console, runs, left) as display:
-        orders = Orders(command_line(), force)
+    with Display(Console(highlight=False), runs, left) as display:
+        orders = Orders(command_line(), force, time_limit)
         for run, outcome in carry_out(runs, store, orders, jobs, display.news):
             if isinstance(outcome, Failure):
                 failures.append(outcome)
@@ -146,13 +159,19 @@ def _carry_out(runs: Sequence[Run], store: ResultStore, jobs: int, force: bool) 
                 display.ended(run, f"[red]failed[/]: {escape(f'{outcome.error} ({note})')}")
             else:
                 display.ended(run, _headline(run, outcome))
+    return failures
+
+
+def _show_results(runs: Sequence[Run], store: ResultStore) -> None:
+    from rich.console import Console
+
+    from harbench.cli.tables import footnote, results_tables
+    from harbench.running.api import collect
+
+    console = Console(highlight=False)
     frame = collect(runs, store)
     if not frame.empty:
         for table in results_tables(frame):
             console.print(table)
         console.print(footnote(frame), style="dim")
         console.print(f"Records: {store.root}", style="dim")
-    if failures:
-        count = f"{len(failures)} of {len(runs)} runs failed"
-        console.print(f"{count}; the same command tries them again.")
-        raise typer.Exit(2 if any(failure.mendable for failure in failures) else 1)

@@ -52,6 +52,12 @@ def table(
     scale: Annotated[
         str | None, typer.Option(help="Another scale than the protocol's headline.")
     ] = None,
+    summary: Annotated[
+        bool,
+        typer.Option(
+            "--summary", help="Area under the score-rate curve, rate of a loss, worst condition."
+        ),
+    ] = False,
     test: Annotated[str | None, typer.Option(help="nb-t, signflip, wilcoxon.")] = None,
     alpha: Annotated[float | None, typer.Option(min=0, max=1, help="Error rate.")] = None,
     family: Annotated[Family | None, typer.Option(help="Holm over a column or all cells.")] = None,
@@ -70,10 +76,12 @@ def table(
     """Methods by datasets: mean and deviation, best in bold, significance against a control.
 
     Metric, test, error rate and family are those of the first protocol unless they are given.
-    Rows that --rows or the protocol does not name are shown and not tested.
+    Rows that --rows or the protocol does not name are shown and not tested. --summary tables
+    curves over the missing rate instead: of `mixed`, or of --scale.
     """
     from harbench import registry
     from harbench.analysis.render import FORMATS
+    from harbench.analysis.robustness import summary_table
     from harbench.analysis.table import paper_table
     from harbench.data.paths import writing
     from harbench.errors import unknown
@@ -93,7 +101,11 @@ def table(
         family=family.value if family else None,
         rows=tuple(dict.fromkeys(rows)) if rows else None,
     )
-    found = paper_table(frame, [headline(p, scale) for p in protocols], rules, complete)
+    if summary:
+        frame = frame[frame["protocol"].isin([each.name for each in protocols])]
+        found = summary_table(frame, [scale or _curve(frame)], rules, complete)
+    else:
+        found = paper_table(frame, [headline(p, scale) for p in protocols], rules, complete)
     if form is Format.rich and out is None:
         _show(found)
         return
@@ -202,6 +214,13 @@ def _control(given: str | None, frame: pd.DataFrame) -> str:
     if given is not None:
         return given
     return "robusthar" if (frame["method"] == "robusthar").any() else ""
+
+
+def _curve(frame: pd.DataFrame) -> str:
+    """The first scale with several rates, mixed before others."""
+    from harbench.analysis.robustness import curve_scales
+
+    return next(iter(curve_scales(frame)), "mixed")
 
 
 def _show(table: PaperTable) -> None:

@@ -73,25 +73,21 @@ def tune(
         found: dict[int, TuningRecord] = {}
         for seed in each:
             typer.echo(f"{name} · {dataset} · budget {budget} · seed {seed}")
-            try:
-                path, found[seed] = search(
-                    name,
-                    dataset,
-                    trials,
-                    results or default_results(),
-                    protocol_name=protocol,
-                    budget_name=budget,
-                    seed=seed,
-                    device=device.value,
-                    precision=precision.value,
-                    settings=fixed,
-                    grid=wanted,
-                    command=command_line(),
-                    ended=ended,
-                )
-            except KeyboardInterrupt:
-                typer.echo("harbench: interrupted; the same command goes on from here.", err=True)
-                raise typer.Exit(130) from None
+            path, found[seed] = search(
+                name,
+                dataset,
+                trials,
+                results or default_results(),
+                protocol_name=protocol,
+                budget_name=budget,
+                seed=seed,
+                device=device.value,
+                precision=precision.value,
+                settings=fixed,
+                grid=wanted,
+                command=command_line(),
+                ended=ended,
+            )
             _say_best(found[seed], path)
         if wanted:
             typer.echo(_comparison(list(found.values())))

@@ -1,7 +1,8 @@
-"""How honest each split of a dataset is: shared samples, and what a nearest neighbour gains."""
+"""How honest each split is: shared samples, copies, and what a nearest neighbour gains."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import get_args
 
@@ -16,12 +17,14 @@ from harbench.protocol import SplitKind
 
 SEEDS = 3
 CHUNK = 4096
+EMPTY = np.uint64(0)
 
 
 @dataclass(frozen=True)
 class Audit:
     """One kind of split, means over seeds. shared: share of test windows with training samples.
 
+    copied: share of test windows whose values are those of a training window, bit by bit.
     nearest: accuracy of the nearest neighbour among the training windows. problem: why the split
     is impossible here, then the numbers are NaN.
     """
@@ -30,17 +33,24 @@ class Audit:
     train: float
     test: float
     shared: float
+    copied: float
     nearest: float
     problem: str = ""
 
 
 def audit(dataset: HARDataset, seeds: int = SEEDS) -> list[Audit]:
     """Every kind of split: the first `seeds` seeds, all labels."""
-    features = _features(dataset)
-    return [_kind(dataset, features, kind, seeds) for kind in get_args(SplitKind)]
+    features, digests = _features(dataset), _digests(dataset)
+    return [_kind(dataset, features, digests, kind, seeds) for kind in get_args(SplitKind)]
 
 
-def _kind(dataset: HARDataset, features: NDArray[np.float32], kind: str, seeds: int) -> Audit:
+def _kind(
+    dataset: HARDataset,
+    features: NDArray[np.float32],
+    digests: NDArray[np.uint64],
+    kind: str,
+    seeds: int,
+) -> Audit:
     rows: list[tuple[float, ...]] = []
     for seed in range(seeds):
         try:
@@ -48,14 +58,27 @@ def _kind(dataset: HARDataset, features: NDArray[np.float32], kind: str, seeds: 
         except HarbenchError as error:
             if rows:
                 break
-            return Audit(kind, np.nan, np.nan, np.nan, np.nan, str(error))
+            return Audit(kind, np.nan, np.nan, np.nan, np.nan, np.nan, str(error))
         mean, std = features[part.train].mean(axis=0), features[part.train].std(axis=0)
         scaled = (features - mean) / np.where(std > 0, std, 1)
         neighbours = KNeighborsClassifier(1).fit(scaled[part.train], dataset.labels[part.train])
         accuracy = neighbours.score(scaled[part.test], dataset.labels[part.test])
-        rows.append((len(part.train), len(part.test), leakage(dataset, part), accuracy))
-    train, test, shared, nearest = (float(mean) for mean in np.mean(rows, axis=0))
-    return Audit(kind, train, test, shared, nearest)
+        copied = np.isin(digests[part.test], digests[part.train])
+        copied &= digests[part.test] != EMPTY
+        sizes = (len(part.train), len(part.test))
+        rows.append((*sizes, leakage(dataset, part), float(copied.mean()), accuracy))
+    train, test, shared, same, nearest = (float(mean) for mean in np.mean(rows, axis=0))
+    return Audit(kind, train, test, shared, same, nearest)
+
+
+def _digests(dataset: HARDataset) -> NDArray[np.uint64]:
+    """(W,) 64 bits of each window's values; EMPTY where all are missing."""
+    found = np.full(len(dataset), EMPTY, dtype=np.uint64)
+    for row, window in enumerate(dataset.windows):
+        if not np.isnan(window).all():
+            digest = hashlib.blake2b(window.tobytes(), digest_size=8).digest()
+            found[row] = int.from_bytes(digest, "little")
+    return found
 
 
 def _features(dataset: HARDataset) -> NDArray[np.float32]:

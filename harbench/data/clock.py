@@ -17,6 +17,9 @@ REPAIR = (
 )
 # Samples: what is late for less than WINDOW is a stall; at the ends, for less than SHORTEST.
 WINDOW, SHORTEST = 1001, 151
+# Stamps look like arrival times where after most of at least FEWEST pauses a burst follows: BURST
+# samples, each within a quarter of the usual period of the one before.
+FEWEST, BURST = 3, 4
 BLOCKS, LONGEST_BLOCK, ROUNDS = 8, 250, 4
 
 
@@ -41,6 +44,20 @@ def sampling_times(stamps: Times) -> tuple[Times, BoolArray]:
     latest = np.minimum.accumulate(times[::-1])[::-1]
     kept = np.append(times[:-1] < latest[1:], True)
     return times[kept], kept
+
+
+def stalls(stamps: Times, pause: float) -> int:
+    """How many pauses longer than `pause` seconds a burst follows; 0 where most have none.
+
+    stamps: (S,) seconds, increasing.
+    """
+    steps = np.diff(stamps)
+    after = np.flatnonzero(steps > pause)[:, None] + np.arange(1, BURST + 1)
+    after = after[after[:, -1] < len(steps)]
+    if len(after) < FEWEST:
+        return 0
+    bursts = int((steps[after] < np.median(steps) / 4).all(axis=1).sum())
+    return bursts if 2 * bursts > len(after) else 0
 
 
 def _envelope(late: Times) -> Times:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,21 +21,30 @@ UNLABELLED = "has no label"
 BROKEN = "has no stretch without a pause that holds a window"
 MIXED = "has no window of one class"
 HALF, NEARLY_ALL = 0.5, 0.9
+NAMED = 3
 
 
 @dataclass
 class Coverage:
-    """Counts over recordings while they are cut into windows; `notes` says them."""
+    """Counts over recordings while they are cut into windows; `notes` says them.
+
+    left_out: the dataset's words on classes that its options leave out.
+    """
 
     info: DatasetInfo
     options: WindowOptions
+    left_out: str = ""
     recordings: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     longest: dict[str, int] = field(default_factory=dict)
     labelled: set[int] = field(default_factory=set)
     padded: int = 0
     samples: int = 0
-    lost: NDArray[np.int64] | None = None
+    absent: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    lost: NDArray[np.int64] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.lost = np.zeros((len(self.info.sensors), len(self.info.channels)), dtype=np.int64)
 
     def windows(self, recording: Recording) -> Iterator[Window]:
         """The recording's windows, counted; with `short=pad` a short one gives a padded window."""
@@ -69,9 +78,11 @@ class Coverage:
     def _count(self, recording: Recording, windows: int) -> None:
         """Count a recording that gave so many windows."""
         self.recordings += 1
-        lost = np.isnan(recording.values).sum(axis=(0, 2))
-        self.lost = lost if self.lost is None else self.lost + lost
-        self.samples += len(recording.values) * recording.values.shape[2]
+        lost = np.isnan(recording.values).sum(axis=0)
+        self.lost += lost
+        self.samples += len(recording.values)
+        for index in np.flatnonzero((lost == len(recording.values)).all(axis=1)):
+            self.absent[self.info.sensors[index].name].append(recording.name)
         self.labelled |= {int(label) for label in np.unique(recording.labels) if label >= 0}
         if windows:
             return
@@ -89,10 +100,10 @@ class Coverage:
         else:
             self.reasons[MIXED] += 1
 
-    def notes(self, labels: list[int], spec: str) -> list[str]:
+    def notes(self, labels: list[int], subjects: list[str], spec: str) -> list[str]:
         """Sentences on what vanished or is missing, with the remedy; none where nothing is.
 
-        labels: those of all windows.
+        labels, subjects: those of all windows.
         """
         found = self.vanished()
         classes = [self.info.classes[index] for index in sorted(self.labelled - set(labels))]
@@ -106,34 +117,67 @@ class Coverage:
             )
         if self.padded:
             found.append(f"{self.padded} windows are padded; padding counts as missing.")
-        return found + self._missing()
+        return found + self._of_one_subject(labels, subjects) + self._missing()
 
     def vanished(self) -> list[str]:
         """How many recordings gave no window, a sentence for each reason."""
+        found = []
+        for reason, count in self.reasons.items():
+            why = reason
+            if reason == UNLABELLED and self.left_out:
+                why = f"holds nothing but what is left out ({self.left_out})"
+            found.append(
+                f"{count} of {self.recordings} recordings gave no window: "
+                f"{'it' if count == 1 else 'each'} {why}."
+            )
+        return found
+
+    def _of_one_subject(self, labels: list[int], subjects: list[str]) -> list[str]:
+        """Classes that a split by subject cannot both learn and test."""
+        pairs = set(zip(labels, subjects, strict=True))
+        having = Counter(label for label, _ in pairs)
+        lonely = [self.info.classes[label] for label, count in sorted(having.items()) if count == 1]
+        if not lonely or len({subject for _, subject in pairs}) == 1:
+            return []
         return [
-            f"{count} of {self.recordings} recordings gave no window: "
-            f"{'it' if count == 1 else 'each'} {reason}."
-            for reason, count in self.reasons.items()
+            f"Only one subject has class {', '.join(lonely)}: where that subject is tested, nobody "
+            "has taught it."
         ]
 
     def _missing(self) -> list[str]:
-        if self.lost is None or not self.samples:
-            return []
         found = []
-        for sensor, count in zip(self.info.sensors, self.lost, strict=True):
-            share = count / self.samples
-            if share == 1:
+        for sensor, counts in zip(self.info.sensors, self.lost, strict=True):
+            whole = counts == self.samples
+            if whole.all():
                 found.append(f"Sensor {sensor.name} is wholly missing.")
-            elif share > HALF:
+                continue
+            if whole.any():
+                names = [self.info.channels[index] for index in np.flatnonzero(whole)]
+                found.append(f"Sensor {sensor.name} has no {', '.join(names)} at all.")
+            names = self.absent.get(sensor.name, [])
+            if names:
+                found.append(
+                    f"Sensor {sensor.name} is wholly missing in {len(names)} of {self.recordings} "
+                    f"recordings ({named(names)})."
+                )
+            share = counts[~whole].mean() / self.samples
+            if share > HALF:
                 advice = (
                     " Devices with clocks of their own, joined in one table, end like this: give "
                     "one file per device, <recording>.<sensor>.csv (docs/add-a-dataset.md)."
                 )
                 found.append(
-                    f"Sensor {sensor.name} lacks {100 * share:.1f} % of its values."
+                    f"Sensor {sensor.name} lacks {100 * share:.1f} % of its "
+                    f"{'other ' if whole.any() else ''}values."
                     f"{advice if share > NEARLY_ALL else ''}"
                 )
         return found
+
+
+def named(names: Sequence[str]) -> str:
+    """The first three names, and how many more there are."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{', '.join(names[:NAMED])}{more}"
 
 
 def with_option(spec: str, key: str, value: Any) -> str:

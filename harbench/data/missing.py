@@ -8,42 +8,19 @@ one permutation, segments grow around a fixed centre.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import get_args
 
 import numpy as np
 
+from harbench.data.losses import lose
+from harbench.data.lost import Missing, Part
+from harbench.data.replay import replayed
 from harbench.dataset import BoolArray, HARDataset, IntArray
 from harbench.errors import HarbenchError
-from harbench.protocol import Condition, Subset
+from harbench.protocol import Condition, Corruption, Loss, Replay, Subset
 from harbench.streams import stream
 
-# Windows read at once from a dataset that may be larger than memory.
-BLOCK = 1024
-
-
-@dataclass(frozen=True)
-class Missing:
-    """What W windows of shape (T, N, C) lose, in a form much smaller than a mask.
-
-    lost: (W, N, C), True where a whole channel is gone. begin, end: (W,) steps of the lost
-    segment [begin, end), empty where begin == end.
-    """
-
-    steps: int
-    lost: BoolArray
-    begin: IntArray
-    end: IntArray
-
-    def observed(self, rows: IntArray | slice) -> BoolArray:
-        """The mask (len(rows), T, N, C) of some windows: False where missing."""
-        time = np.arange(self.steps)
-        inside = (time >= self.begin[rows, None]) & (time < self.end[rows, None])
-        return np.asarray(~(self.lost[rows][:, None] | inside[:, :, None, None]))
-
-    def select(self, rows: IntArray) -> Missing:
-        """The corruption of some of the windows."""
-        return Missing(self.steps, self.lost[rows], self.begin[rows], self.end[rows])
+__all__ = ["Missing", "corrupt", "corruptions", "counted"]
 
 
 def corrupt(
@@ -66,14 +43,10 @@ def corrupt(
     Raises HarbenchError where the rate would force that.
     """
     steps, sensors, channels = shape
-    missing = Missing(
-        steps,
-        np.zeros((count, sensors, channels), dtype=bool),
-        np.zeros(count, dtype=np.int64),
-        np.zeros(count, dtype=np.int64),
-    )
+    missing = Missing.of(count, shape)
     if not condition.corrupts:
         return missing
+    assert condition.scale in get_args(Corruption), f"{condition}: see `corruptions`"
     if present is None:
         present = np.ones((count, sensors, channels), dtype=bool)
     if condition.scale == "mixed":
@@ -105,27 +78,36 @@ def corruptions(
     indices: IntArray,
     seed: int,
     part: str = "test",
+    replay: Replay | None = None,
 ) -> Iterator[tuple[Condition, Missing]]:
-    """Each condition with the corruption of the windows `indices` (n,) under it.
+    """Each condition with the corruption of the windows `indices` (W,) under it.
 
-    What the windows have of their own is read once, and only if a condition takes something away.
+    replay: whose gaps the scale `replay` applies. What the windows have of their own is read once,
+    and only if a condition takes something away.
     """
-    takes = any(condition.corrupts for condition in conditions)
-    present = present_channels(dataset, indices) if takes else None
+    windows = Part(dataset, indices, seed, part)
     shape, fingerprint = dataset.shape, dataset.fingerprint
     for condition in conditions:
-        yield condition, corrupt(condition, len(indices), shape, fingerprint, seed, part, present)
+        if condition.scale in get_args(Loss):
+            yield condition, lose(condition, windows)
+        elif condition.scale == "replay":
+            yield condition, replayed(replay, windows)
+        else:
+            present = windows.present if condition.scale in get_args(Corruption) else None
+            missing = corrupt(condition, len(indices), shape, fingerprint, seed, part, present)
+            yield condition, missing
 
 
 def counted(condition: Condition, dataset: HARDataset, test: IntArray, seed: int) -> BoolArray:
-    """(n,) which of the test windows a condition scores: all, or those with (without) gaps.
+    """(W,) which of the test windows a condition scores: all, or those with (without) gaps.
 
-    Raises HarbenchError where none is left.
+    Gaps of other windows are replayed on complete ones only. Raises HarbenchError where none is
+    left.
     """
-    if condition.scale not in get_args(Subset):
+    if condition.scale not in (*get_args(Subset), "replay"):
         return np.ones(len(test), dtype=bool)
-    gaps = np.concatenate([missing.any(axis=(1, 2, 3)) for missing in _gaps(dataset, test)])
-    found = gaps if condition.scale == "gaps" else ~gaps
+    complete = Part(dataset, test, seed).complete
+    found = ~complete if condition.scale == "gaps" else complete
     if not found.any():
         lack = "has missing values of its own" if condition.scale == "gaps" else "is complete"
         raise HarbenchError(
@@ -168,14 +150,3 @@ def _cells(
     cells = np.zeros(count * per_window, dtype=bool)
     cells[order[:total]] = True
     return cells.reshape(count, per_window)
-
-
-def present_channels(dataset: HARDataset, indices: IntArray) -> BoolArray:
-    """(n, N, C): False where a window lacks every value of a channel."""
-    return np.concatenate([~missing.all(axis=1) for missing in _gaps(dataset, indices)])
-
-
-def _gaps(dataset: HARDataset, indices: IntArray) -> Iterator[BoolArray]:
-    """(block, T, N, C): True where a value is missing; blocks of the windows in their order."""
-    for block in np.array_split(indices, max(1, -(-len(indices) // BLOCK))):
-        yield np.isnan(dataset.windows[block])

@@ -14,7 +14,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from harbench.data import clock, coverage, gaps, interpolation, windows
+from harbench.data import (
+    clock,
+    coverage,
+    devices,
+    facts,
+    gaps,
+    interpolation,
+    repeats,
+    tables,
+    windows,
+)
 from harbench.data.paths import cache_dir, writing
 from harbench.dataset import Dataset
 
@@ -22,7 +32,7 @@ BLOCK = 1 << 20
 # What is read of a raw file rather than trusted to its size and time.
 SMALL = (".toml",)
 # The engine's part in what a raw file becomes.
-STEPS = (clock, coverage, gaps, interpolation, windows)
+STEPS = (clock, coverage, devices, facts, gaps, interpolation, repeats, tables, windows)
 _verified: set[tuple[str, int, int, int]] = set()
 
 
@@ -55,7 +65,10 @@ def change(old: dict[str, Any], new: dict[str, Any]) -> str:
         )
         what = [f"{names[0]} {word}{_others(names)}" for word, names in words if names]
         return f"{'; '.join(what)} in {new['source']}"
-    changed = [key for key, value in new["options"].items() if old["options"].get(key) != value]
+    added = [key for key in new["options"] if key not in old["options"]]
+    if added:
+        return f"it was made before there was the option {', '.join(added)}"
+    changed = [key for key, value in new["options"].items() if old["options"][key] != value]
     if changed:
         return f"the default of {', '.join(changed)} has changed"
     return "" if old["code"] == new["code"] else "the code that reads it has changed"

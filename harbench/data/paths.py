@@ -8,15 +8,17 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import platformdirs
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from harbench.errors import HarbenchError
 
+# What `tempfile` makes of the prefix below: a dot, the name that is written, eight characters.
+TEMPORARY = re.compile(r"\.(.+)\.[a-z0-9_]{8}", re.DOTALL)
 NUMBERS = re.compile(r"\[\n([\d\s,.eE+-]+)\]")
 
 
@@ -32,8 +34,12 @@ def data_dir() -> Path | None:
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; rename it to `path` on success, remove it on failure."""
+def writing(path: Path, durable: bool = True) -> Iterator[Path]:
+    """Give a temporary path beside `path`; rename it to `path` on success, remove it on failure.
+
+    durable: what was written is on the disk before it takes its name, so that not even a loss of
+    power leaves half of it there.
+    """
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,7 +48,11 @@ def writing(path: Path) -> Iterator[Path]:
         temporary = Path(name)
         yield temporary
         temporary.chmod(0o644)
+        if durable:
+            _sync(temporary)
         temporary.replace(path)
+        if durable:
+            _sync_names(path.parent)
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
@@ -59,14 +69,55 @@ def writing_folder(path: Path) -> Iterator[Path]:
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
         yield temporary
         temporary.chmod(0o755)
+        for part in temporary.iterdir():
+            _sync(part)
         if path.exists():
             shutil.rmtree(path)
         temporary.replace(path)
+        _sync_names(path.parent)
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file is on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sync_names(folder: Path) -> None:
+    """Wait until the names in a folder are; not every file system can."""
+    with suppress(OSError):
+        _sync(folder)
+
+
+def leftovers(*paths: Path) -> list[Path]:
+    """The temporary files and folders that killed writers of `paths`, of one folder, have left.
+
+    Only who keeps others from writing `paths` meanwhile may remove them.
+    """
+    names = {path.name for path in paths}
+    try:
+        found = list(paths[0].parent.iterdir())
+    except OSError:
+        return []
+    marks = ((path, TEMPORARY.fullmatch(path.name)) for path in found)
+    return [path for path, mark in marks if mark and mark[1] in names]
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder with all that is in it; one that is gone, or stays, is no error."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -79,6 +130,17 @@ def locked(path: Path) -> Iterator[None]:
         raise cannot_write(Path(error.filename or path), error) from error
     with held:
         yield
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock file `path` at the moment."""
+    if not path.exists():
+        return False
+    try:
+        FileLock(path, timeout=0).acquire().lock.release()
+    except (Timeout, OSError):
+        return True
+    return False
 
 
 def write_json(path: Path, values: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,14 +16,23 @@ from harbench.dataset import BoolArray, FloatArray, HARDataset, IntArray
 CHUNK = 4096
 RESIDENT_SHARE = 0.25
 BYTES_PER_VALUE = 5
+# x, observed (B, T, N, C), and the windows' indices in the dataset where they are those of a
+# training part -> values to take where nothing was observed. See `harbench.data.impute`.
+Fill = Callable[[Tensor, Tensor, IntArray | None], Tensor]
 
 
 @dataclass(frozen=True)
 class Standardiser:
-    """Mean and standard deviation per (sensor, channel), of observed training values only."""
+    """What makes recorded windows a method's input.
+
+    mean, std: per (sensor, channel), of observed training values only. fill: what takes the place
+    of missing values; None: they stay 0. indicator: append the observed mask as channels.
+    """
 
     mean: FloatArray
     std: FloatArray
+    fill: Fill | None = None
+    indicator: bool = False
 
     @classmethod
     def fit(
@@ -49,6 +58,26 @@ class Standardiser:
         """Standardise (B, T, N, C); missing values become exactly 0."""
         return np.where(observed, (values - self.mean) / self.std, np.float32(0))
 
+    def finish(
+        self, x: Tensor, observed: Tensor, windows: IntArray | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Standardised x with gaps filled, and `observed` as it was; both 2C wide with indicator.
+
+        Each window is finished by itself. windows: indices in the dataset of training windows that
+        lost more than they lack: none of them may be filled with itself.
+        """
+        if self.fill is not None:
+            gaps = ~observed.flatten(1).all(dim=1)
+            if gaps.any():
+                own = None if windows is None else windows[gaps.cpu().numpy()]
+                filled = self.fill(x[gaps], observed[gaps], own)
+                x = x.index_put((gaps,), torch.where(observed[gaps], x[gaps], filled))
+        if self.indicator:
+            x = torch.cat([x, observed.to(x.dtype)], dim=3)
+            # A mask is never missing itself.
+            observed = torch.cat([observed, torch.ones_like(observed)], dim=3)
+        return x, observed
+
 
 def _chunks(
     dataset: HARDataset, indices: IntArray, missing: Missing | None
@@ -65,6 +94,7 @@ def read(
     values = np.asarray(dataset.windows[indices[rows]])
     observed = ~np.isnan(values)
     if missing is not None:
+        values = missing.values(values, rows)
         observed &= missing.observed(rows)
     return values, observed
 
@@ -74,6 +104,7 @@ class WindowSource:
 
     Where they fit into a quarter of the free memory they are computed once and stay on the
     device; otherwise each batch is read from disk. Both ways give the same bits.
+    plain: gaps stay 0 and no indicator is there, for what loses more before it is finished.
     """
 
     def __init__(
@@ -83,14 +114,17 @@ class WindowSource:
         standardiser: Standardiser,
         device: torch.device,
         missing: Missing | None = None,
+        plain: bool = False,
     ) -> None:
         self.dataset = dataset
         self.indices = indices
         self.standardiser = standardiser
         self.device = device
         self.missing = missing
+        self.plain = plain
         self._resident: tuple[Tensor, Tensor] | None = None
-        needed = BYTES_PER_VALUE * len(indices) * int(np.prod(dataset.shape))
+        wide = 2 if standardiser.indicator and not plain else 1
+        needed = wide * BYTES_PER_VALUE * len(indices) * int(np.prod(dataset.shape))
         if needed < RESIDENT_SHARE * _free_memory(device):
             parts = [
                 self._read(np.arange(begin, min(begin + CHUNK, len(indices))))
@@ -102,11 +136,11 @@ class WindowSource:
     def __len__(self) -> int:
         return len(self.indices)
 
-    def select(self, rows: IntArray) -> WindowSource:
+    def select(self, rows: IntArray, plain: bool = False) -> WindowSource:
         """The windows at `rows` as a source of their own, with the corruption they have here."""
         missing = None if self.missing is None else self.missing.select(rows)
         return WindowSource(
-            self.dataset, self.indices[rows], self.standardiser, self.device, missing
+            self.dataset, self.indices[rows], self.standardiser, self.device, missing, plain
         )
 
     def batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -118,8 +152,9 @@ class WindowSource:
 
     def _read(self, rows: IntArray) -> tuple[Tensor, Tensor]:
         values, observed = read(self.dataset, self.indices, rows, self.missing)
-        x = torch.from_numpy(self.standardiser(values, observed))
-        return x.to(self.device), torch.from_numpy(observed).to(self.device)
+        x = torch.from_numpy(self.standardiser(values, observed)).to(self.device)
+        seen = torch.from_numpy(observed).to(self.device)
+        return (x, seen) if self.plain else self.standardiser.finish(x, seen)
 
 
 def _free_memory(device: torch.device) -> int:

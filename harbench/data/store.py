@@ -8,7 +8,6 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +16,20 @@ import numpy as np
 from harbench import registry
 from harbench.data import fetch
 from harbench.data.archive import WATCH
-from harbench.data.coverage import Coverage, with_option
 from harbench.data.fingerprint import Fingerprint
 from harbench.data.origin import change, checksum, origin, remember, verify
-from harbench.data.paths import cache_dir, locked, writing_folder
+from harbench.data.paths import cache_dir, leftovers, locked, remove, writing_folder
+from harbench.data.preparation import FORMAT, write
 from harbench.dataset import (
     Dataset,
     DatasetInfo,
     HARDataset,
     Recording,
     info_from_json,
-    info_to_json,
 )
 from harbench.errors import HarbenchError, one_line
 from harbench.options import build, differences, format_spec, parse_spec
 
-FORMAT = 2
 # File systems allow 255 bytes; temporary names need some.
 LONGEST_SPEC = 200
 Report = Callable[[str, float], None]
@@ -129,12 +126,18 @@ def _prepare(
     report: Report = lambda *_: None,
 ) -> HARDataset:
     given = source
+    if dataset.embedded and source is not None:
+        raise HarbenchError(
+            f"Dataset {canonical} comes with harbench: it is not read --from a file."
+        )
     if not dataset.embedded:
         source = fetch.locate(dataset, source)
         dataset.open(source)
     # Looked at before the files are read: what changes meanwhile is noticed later.
     made_of = origin(dataset, source)
     folder = folder_of(canonical)
+    for path in leftovers(folder):
+        remove(path)
     with writing_folder(folder) as temporary:
         told = _told(dataset.recordings(source), report)
         index = copy_context().run(write, told, dataset, temporary)
@@ -148,86 +151,12 @@ def _prepare(
     return _open(folder, canonical)
 
 
-def write(recordings: Iterable[Recording], dataset: Dataset, folder: Path) -> dict[str, Any]:
-    """Stream windows into `folder`; only one recording is in memory at a time."""
-    info, options = dataset.info, dataset.options
-    shape = (options.window, len(info.sensors), len(info.channels))
-    labels: list[int] = []
-    subjects: list[str] = []
-    owners: list[int] = []
-    starts: list[int] = []
-    names: list[str] = []
-    content = Fingerprint(info, shape)
-    covered, spec = Coverage(info, options), registry.spoken(dataset)
-    with (folder / "windows.f32").open("wb") as file:
-        for recording in _readable(recordings):
-            if names and recording.name <= names[-1]:
-                raise HarbenchError(
-                    f"Dataset {dataset.name!r}: recording {recording.name!r} is there twice "
-                    "or out of order."
-                )
-            if recording.values.shape[1:] != shape[1:]:
-                raise HarbenchError(
-                    f"Recording {recording.name!r}: expected {shape[1]} sensors x {shape[2]} "
-                    f"channels, got {recording.values.shape[1:]}."
-                )
-            top = int(recording.labels.max(initial=-1))
-            if top >= len(info.classes):
-                raise HarbenchError(
-                    f"Recording {recording.name!r}: label {top}, but the dataset has "
-                    f"{len(info.classes)} classes (0 to {len(info.classes) - 1}, -1 for none)."
-                )
-            for window in covered.windows(recording):
-                values = np.ascontiguousarray(window.values, dtype="<f4")
-                values = np.where(np.isnan(values), np.float32(np.nan), values)
-                file.write(values.tobytes())
-                content.windows(values.tobytes())
-                labels.append(window.label)
-                subjects.append(recording.subject)
-                owners.append(len(names))
-                starts.append(window.start)
-            names.append(recording.name)
-    if not labels:
-        raise HarbenchError(
-            f"Dataset {dataset.name!r} gave no window of {options.window} steps from "
-            f"{len(names)} recordings. {' '.join(covered.vanished())} Choose a shorter "
-            f"window: {with_option(spec, 'window', max(2, options.window // 2))}."
-        )
-    arrays = {
-        "labels": np.array(labels, dtype=np.int64),
-        "subjects": np.array(subjects, dtype=np.str_),
-        "recordings": np.array(owners, dtype=np.int64),
-        "starts": np.array(starts, dtype=np.int64),
-    }
-    np.savez(folder / "index.npz", **arrays)  # type: ignore[arg-type]
-    return {
-        "format": FORMAT,
-        "fingerprint": content.finished(labels, subjects, owners, starts),
-        "shape": [len(labels), *shape],
-        "options": asdict(options),
-        "info": info_to_json(info),
-        "recordings": names,
-        "checksum": checksum(folder / "windows.f32"),
-        "notes": [*dataset.remarks, *covered.notes(labels, spec)],
-    }
-
-
 def _told(recordings: Iterable[Recording], report: Report) -> Iterator[Recording]:
     shares = [0.0]
     WATCH.set(shares.append)
     for recording in recordings:
         report(recording.name, shares[-1])
         yield recording
-
-
-def _readable(recordings: Iterable[Recording]) -> Iterator[Recording]:
-    """The same recordings; a raw file that the system refuses to read is named."""
-    try:
-        yield from recordings
-    except OSError as error:
-        raise HarbenchError(
-            f"Cannot read {error.filename or 'the raw data'}: {error.strerror or error}."
-        ) from error
 
 
 def from_arrays(
@@ -258,6 +187,11 @@ def from_arrays(
             labels.tolist(), subjects.tolist(), list(range(count)), starts.tolist()
         ),
     )
+
+
+def check(canonical: str) -> None:
+    """Raise HarbenchError where the prepared files of a canonical spec are damaged."""
+    _open(folder_of(canonical), canonical)
 
 
 def folder_of(canonical: str) -> Path:

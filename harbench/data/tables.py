@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from harbench.data.archive import Members
-from harbench.dataset import LARGEST_VALUE
-from harbench.errors import HarbenchError, needs
+from harbench.dataset import LARGEST_VALUE, DatasetInfo, Recording
+from harbench.errors import HarbenchError, needs, unknown
 
+LARGEST_TABLE = 1_000_000_000
 MISSING = {"": np.nan, "NaN": np.nan, "nan": np.nan}
 
 
@@ -52,3 +54,32 @@ def numbers(column: pd.Series, where: str) -> NDArray[np.float64]:
             f"{where}, line {line + 2}: {column.name} is {str(column.iloc[line])!r}, not a number."
         )
     return found
+
+
+def read_recording(path: Path, info: DatasetInfo) -> Recording:
+    """A person's recording in one table: `time` in seconds, and <sensor>.<channel> columns.
+
+    A column that is absent is missing data; a column `label` is not read. Raises HarbenchError
+    for any other column, for time that does not increase, and where no signal is there at all.
+    """
+    if not path.is_file():
+        raise HarbenchError(f"{path} is not a file.")
+    table = read_table(Members(path.parent, [path.name], LARGEST_TABLE, None), path.name)
+    if "time" not in table or table.empty:
+        raise HarbenchError(f"{path} has no {'row' if 'time' in table else 'column `time`'}.")
+    signals = {
+        f"{sensor.name}.{channel}": (row, column)
+        for row, sensor in enumerate(info.sensors)
+        for column, channel in enumerate(info.channels)
+    }
+    shape = (len(table), len(info.sensors), len(info.channels))
+    values = np.full(shape, np.nan, dtype=np.float32)
+    given = [str(column) for column in table.columns if column not in ("time", "label")]
+    for name in given:
+        if name not in signals:
+            raise HarbenchError(f"{path}: {unknown('column', name, signals)}")
+        values[:, *signals[name]] = numbers(table[name], str(path))
+    if not given:
+        raise HarbenchError(f"{path} has no signal: its columns are {', '.join(signals)}.")
+    time = numbers(table["time"], str(path))
+    return Recording(path.stem, "unnamed", time, values, np.zeros(len(time), dtype=np.int64))

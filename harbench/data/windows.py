@@ -26,10 +26,10 @@ class Window:
 def cut(recording: Recording, rate: float, options: WindowOptions) -> Iterator[Window]:
     """Cut one recording into windows at `rate` Hz; none crosses a gap or the recording's end.
 
+    recording: one that `check_recording` has passed.
     Window starts count from the recording's first sample, so windows on both sides of a gap
     keep their distance in time.
     """
-    check_recording(recording)
     origin = float(recording.time[0]) if len(recording.time) else 0.0
     for piece in _pieces(recording, options.max_gap):
         time, values, labels = resample(piece, rate)

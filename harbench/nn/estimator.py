@@ -19,7 +19,8 @@ LOWEST = 1e-12
 class Estimator(nn.Module):
     """Holds a fitted object (`fitted`); its pickle is part of the module's state.
 
-    So it is cached, restored and checked by its sha256 like any network's weights.
+    So it is cached, restored and checked by its sha256 like any network's weights. To unpickle runs
+    code: the cache of stages refuses such a file where another user has written it.
     """
 
     def __init__(self) -> None:

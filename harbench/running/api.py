@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ import pandas as pd
 
 from harbench.errors import HarbenchError
 from harbench.evaluation.predict import Precision
+from harbench.running.claims import Queue
 from harbench.running.executors import News, Orders, in_process, in_workers
 from harbench.running.plan import Run, make_plan
 from harbench.running.records import Failure, Record
-from harbench.running.store import ResultStore, default_results, frame, require_writable
+from harbench.running.store import ResultStore, default_results, frame
 
 Names = str | Sequence[str]
 
@@ -54,6 +56,7 @@ def run(
         precision,
         config,
         store.root if tuned else None,
+        apart=jobs > 1,
     )
     orders = Orders("harbench.run", force)
     workers = jobs if jobs > 1 else 0
@@ -72,17 +75,20 @@ def carry_out(
 ) -> Iterator[tuple[Run, Record | Failure]]:
     """Run what has no record yet; store and yield each outcome as it comes.
 
+    Runs that another process is at are left to it, and their outcomes are yielded, too.
+
     jobs: worker processes; 0 runs in this process.
     """
     left = [run for run in runs if orders.force or store.find(run) is None]
-    if left:
-        require_writable(store.root)
-    for run in left:
-        store.require_free(run)
-    outcomes = in_workers(left, orders, news, jobs) if jobs else in_process(left, orders, news)
-    for run, outcome in outcomes:
-        store.write(run, outcome)
-        yield run, outcome
+    store.require_free(left)
+    with Queue(store, left) as queue:
+        outcomes = (
+            in_workers(queue, orders, news, jobs) if jobs else in_process(queue, orders, news)
+        )
+        with closing(outcomes):
+            for run, outcome in outcomes:
+                queue.finish(run, outcome)
+                yield run, outcome
 
 
 def collect(runs: Sequence[Run], store: ResultStore) -> pd.DataFrame:

@@ -8,8 +8,8 @@ from typing import Any, get_args
 
 from harbench import registry
 from harbench.dataset import HARDataset
-from harbench.errors import HarbenchError, unknown
-from harbench.method import ENGINE_OPTIONS, Augment, Budget, FitStage, Method, budget
+from harbench.errors import HarbenchError, needs, unknown
+from harbench.method import ENGINE_OPTIONS, Augment, Budget, FitStage, Impute, Method, budget
 from harbench.options import build, differences, format_spec, parse_spec
 from harbench.training.fit import input_shape
 
@@ -34,6 +34,8 @@ class Configured:
     source: str
     label: str
     augment: Augment
+    impute: Impute
+    indicator: bool
     tuned: int
 
 
@@ -48,12 +50,10 @@ def configure(
     cls = registry.method_class(source)
     where = f"method {cls.name!r}"
     given = {**values, **own}
-    for key in ENGINE_OPTIONS - {"augment", "preset"}:
+    for key in ("tuned", "precision"):
         if key in given:
             raise HarbenchError(f"{where}: {key!r} is an option of the command: --{key}.")
-    augment = given.pop("augment", "none")
-    if augment not in get_args(Augment):
-        raise unknown("augment", str(augment), get_args(Augment))
+    engine = _engine({key: given.pop(key) for key in ENGINE_OPTIONS & given.keys() - {"preset"}})
     preset = given.pop("preset", None)
     if preset is not None and preset not in cls.named_presets:
         raise unknown(f"preset of {where}", str(preset), cls.named_presets)
@@ -63,19 +63,43 @@ def configure(
     }
     base = {**cls.named_presets.get(preset, {}), **default}
     method = cls(build(cls.Config, {**base, **given}, where))
-    if augment != "none" and all(isinstance(s, FitStage) for s in method.stages(budget("smoke"))):
+    fault = engine.get("augment")
+    if fault and all(isinstance(s, FitStage) for s in method.stages(budget("smoke"))):
         raise HarbenchError(
-            f"{where} is not trained by gradients: augment={augment} does not apply to it."
+            f"{where} is not trained by gradients: augment={fault} does not apply to it."
         )
     changed = differences(method.config, build(cls.Config, default, where))
-    changed |= {"augment": augment} if augment != "none" else {}
+    changed |= engine
     changed |= {"tuned": tuned.trials} if tuned else {}
     return Configured(
-        method, source, format_spec(cls.name, changed), augment, tuned.trials if tuned else 0
+        method,
+        source,
+        format_spec(cls.name, changed),
+        engine.get("augment", "none"),
+        engine.get("impute", "zero"),
+        engine.get("indicator", False),
+        tuned.trials if tuned else 0,
     )
 
 
-def check_method(method: Method, dataset: HARDataset, spent: Budget) -> None:
+def _engine(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The engine's options that differ from their defaults, from texts or typed values."""
+    choices = {"augment": get_args(Augment), "impute": get_args(Impute)}
+    for key, known in choices.items():
+        if key in given and given[key] not in known:
+            raise unknown(key, str(given[key]), known)
+    if given.get("impute") == "saits":
+        needs("pypots", "impute")
+    found = {key: given[key] for key in choices.keys() & given.keys()}
+    if "indicator" in given:
+        text = str(given["indicator"]).lower()
+        if text not in ("true", "false"):
+            raise HarbenchError(f"indicator={given['indicator']}: write true or false.")
+        found["indicator"] = text == "true"
+    return {key: value for key, value in found.items() if value not in ("none", "zero", False)}
+
+
+def check_method(method: Method, dataset: HARDataset, spent: Budget, indicator: bool) -> None:
     """Find out before training whether it has something to learn and suits the windows."""
     import torch
 
@@ -85,4 +109,4 @@ def check_method(method: Method, dataset: HARDataset, spent: Budget) -> None:
             "tested without having seen a class. Its stages() must give at least one."
         )
     with torch.random.fork_rng():
-        method.build(input_shape(dataset))
+        method.build(input_shape(dataset, indicator))

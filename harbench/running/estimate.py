@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -18,7 +18,7 @@ from harbench.evaluation.predict import one_thread
 from harbench.method import Batch, FitStage, LabelledBatch, Stage
 from harbench.running.plan import Run, training_of
 from harbench.training.cache import StageCache
-from harbench.training.fit import fit_once, initial_network, stage_lengths
+from harbench.training.fit import fit_once, initial_network, input_shape, stage_lengths
 from harbench.training.identity import Training, stage_keys
 from harbench.training.loop import Labelled, StageData, set_mode, trained_parameters
 
@@ -98,7 +98,9 @@ def _some_data(training: Training, stage: Stage | FitStage, device: torch.device
     dataset, rows = training.dataset, training.split.labelled
     if isinstance(stage, Stage):
         rows = np.resize(rows, stage.batch_size)
-    standardiser = Standardiser.fit(dataset, training.split.labelled)
+    standardiser = replace(
+        Standardiser.fit(dataset, training.split.labelled), indicator=training.indicator
+    )
     source = WindowSource(dataset, rows, standardiser, device)
     y = torch.from_numpy(dataset.labels[rows]).to(device)
     return StageData(source, y, Labelled(source, y))
@@ -134,7 +136,8 @@ def sizes(run: Run) -> Size:
 
 
 def _flops(training: Training, network: nn.Module, device: torch.device) -> int:
-    shape = (1, *training.dataset.shape)
+    told = input_shape(training.dataset, training.indicator)
+    shape = (1, told.steps, told.sensors, told.channels)
     draws = torch.Generator(device).manual_seed(0)
     x = torch.randn(shape, generator=draws, device=device)
     batch = Batch(x, torch.ones_like(x, dtype=torch.bool), draws)

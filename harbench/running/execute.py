@@ -42,10 +42,13 @@ def execute(
     force: train anew even where finished stages are cached.
     """
     started = now()
+    if run.broken:
+        return failure(run, run.broken, run.trace, command, started)
     try:
         with one_thread():
             return _execute(run, command, started, report, force)
-    except Exception as error:  # one failed run must not stop the grid; the traceback is kept
+    # One failed run must not stop the grid, not even if it calls sys.exit; its traceback is kept.
+    except (Exception, SystemExit) as error:
         expected = isinstance(error, HarbenchError | TrainingError)
         message = str(error) if expected else one_line(error)
         mendable = isinstance(error, HarbenchError)
@@ -116,7 +119,8 @@ def evaluate(run: Run, training: Training, fitted: Fitted) -> tuple[list[Conditi
     true = dataset.labels[test]
     rows, kept, seconds = [], [], 0.0
     conditions = run.protocol.conditions
-    for condition, missing in corruptions(conditions, dataset, test, run.seed):
+    replay = run.protocol.replay
+    for condition, missing in corruptions(conditions, dataset, test, run.seed, replay=replay):
         device = torch.device(run.device)
         source = WindowSource(dataset, test, fitted.standardiser, device, missing)
         begun = time.perf_counter()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,20 @@ from harbench.dataset import HARDataset
 from harbench.errors import HarbenchError
 from harbench.evaluation import EVALUATOR
 from harbench.evaluation.predict import Precision
-from harbench.method import Augment, Budget, budget
+from harbench.method import Augment, Budget, Impute, budget
 from harbench.options import build
 from harbench.protocol import Protocol
-from harbench.running.configure import Configured, check_method, configure
 from harbench.running.records import Identity
+from harbench.running.scout import Asked, Planned, plan_method
 from harbench.running.tuned import find_tuned
-from harbench.training.identity import Training, method_code
+from harbench.training.identity import Training
 
 # A seed of more digits is a slip, and would not fit into a record.
 DIGITS = 9
+# File systems allow 255 bytes; temporary names and predictions need some.
+LONGEST_LABEL = 200
+# A name that leads nowhere else, and that no listing hides.
+FOLDER = re.compile(r"[^/.\0][^/\0]*")
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,7 @@ class Run:
     method: the registered name, or the path of a method's file. label: the name with what differs
     from the default configuration, as in results/. variant: the sweep's word for it, or "".
     source: what the dataset is loaded by; its name, or the path of its file, with options.
+    broken: why the method's code cannot be run, "" where it can; trace: where that was found.
     """
 
     method: str
@@ -47,9 +53,13 @@ class Run:
     budget: Budget
     precision: Precision
     augment: Augment
+    impute: Impute
+    indicator: bool
     device: str
     seed: int
     identity: Identity
+    broken: str = ""
+    trace: str = ""
 
     def __str__(self) -> str:
         name = self.variant or self.label
@@ -66,60 +76,104 @@ def make_plan(
     precision: Precision = "fp32",
     settings: Mapping[str, Any] | None = None,
     tuned: Path | None = None,
+    apart: bool = False,
+    limit: float | None = None,
 ) -> list[Run]:
     """Every run of the grid, in an order that lets parallel jobs train different seeds.
 
     settings: configuration values for all methods. tuned: the results folder whose tuning records
-    give each method's configuration; without it the defaults are taken. Datasets that are not
-    prepared yet are prepared. Raises HarbenchError for anything unknown or impossible, before any
-    run starts.
+    give each method's configuration; without it the defaults are taken. apart: foreign methods are
+    imported and built in a process of their own, which is given up after `limit` seconds. Datasets
+    that are not prepared yet are prepared. Raises HarbenchError for anything unknown or impossible,
+    before any run starts; a method whose code cannot be run makes runs that are `broken`.
     """
     spent = budget(budget_name)
     place = resolve_device(device, precision)
     rules = [registry.protocol(name) for name in dict.fromkeys(protocols)]
-    ready = [(name, store.load(name)) for name in dict.fromkeys(datasets)]
-    runs = []
-    for source, dataset in ready:
-        for protocol in (each.fitting(*dataset.shape[1:]) for each in rules):
-            chosen = chosen_seeds(protocol, dataset, seeds)
-            for seed in chosen:
-                check_split(dataset, protocol, seed)
-            searched = [
-                find_tuned(tuned, methods, dataset, protocol, spent, precision, seed)
-                if tuned
-                else {}
-                for seed in chosen
-            ]
-            for name, (variant, values) in itertools.product(
-                dict.fromkeys(methods), protocol.variants.items()
-            ):
-                given = {**values, **(settings or {})}
-                for seed, search in zip(chosen, searched, strict=True):
-                    # Without a search all seeds have one configuration.
-                    if seed == chosen[0] or search:
-                        found = configure(name, dataset, given, search.get(name))
-                        check_method(found.method, dataset, spent)
-                    label = found.label
-                    if precision != "fp32":
-                        label = f"{label}+precision={precision}"
-                    runs.append(
-                        Run(
-                            method=found.source,
-                            config=asdict(found.method.config),
-                            label=label,
-                            variant=variant,
-                            dataset=dataset.spec,
-                            source=source,
-                            protocol=protocol,
-                            budget=spent,
-                            precision=precision,
-                            augment=found.augment,
-                            device=place,
-                            seed=seed,
-                            identity=_identity(found, dataset, protocol, spent, precision, seed),
-                        )
-                    )
-    return runs
+    cells = [
+        cell
+        for source in dict.fromkeys(datasets)
+        for cell in _cells(source, rules, methods, seeds, settings or {}, tuned, spent, precision)
+    ]
+    found: dict[int, Planned] = {}
+    for name in dict.fromkeys(methods):
+        asked = list({id(cell.asked): cell.asked for cell in cells if cell.name == name}.values())
+        answers = plan_method(name, asked, spent, apart, limit)
+        found |= zip(map(id, asked), answers, strict=True)
+    return [_run(cell, found[id(cell.asked)], spent, precision, place) for cell in cells]
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """One cell of the grid, before its method is configured."""
+
+    name: str
+    asked: Asked
+    variant: str
+    dataset: HARDataset
+    protocol: Protocol
+    seed: int
+
+
+def _cells(
+    source: str,
+    rules: Sequence[Protocol],
+    methods: Sequence[str],
+    seeds: Sequence[int] | None,
+    settings: Mapping[str, Any],
+    tuned: Path | None,
+    spent: Budget,
+    precision: Precision,
+) -> Iterator[_Cell]:
+    """The grid on one dataset; without a search all seeds share one question for the method."""
+    dataset = store.load(source)
+    for protocol in (each.fitting(*dataset.shape[1:]) for each in rules):
+        chosen = chosen_seeds(protocol, dataset, seeds)
+        for seed in chosen:
+            check_split(dataset, protocol, seed)
+        searched = [
+            find_tuned(tuned, methods, dataset, protocol, spent, precision, seed) if tuned else {}
+            for seed in chosen
+        ]
+        for name, (variant, values) in itertools.product(
+            dict.fromkeys(methods), protocol.variants.items()
+        ):
+            asked = None
+            for seed, search in zip(chosen, searched, strict=True):
+                if asked is None or search:
+                    asked = Asked(source, {**values, **settings}, search.get(name))
+                yield _Cell(name, asked, variant, dataset, protocol, seed)
+
+
+def _run(cell: _Cell, found: Planned, spent: Budget, precision: Precision, device: str) -> Run:
+    label = found.label if precision == "fp32" else f"{found.label}+precision={precision}"
+    for name in (label, cell.dataset.spec, cell.protocol.name):
+        if not FOLDER.fullmatch(name):
+            raise HarbenchError(f"{name!r} cannot name a folder of results: rename its file.")
+    if len(label.encode()) > LONGEST_LABEL:
+        raise HarbenchError(
+            f"The configuration {label[:60]}... makes a name of {len(label.encode())} bytes; it "
+            f"names a folder, so at most {LONGEST_LABEL} are possible. Shorten its values."
+        )
+    return Run(
+        method=found.source,
+        config=found.config,
+        label=label,
+        variant=cell.variant,
+        dataset=cell.dataset.spec,
+        source=cell.asked.dataset,
+        protocol=cell.protocol,
+        budget=spent,
+        precision=precision,
+        augment=found.augment,
+        impute=found.impute,
+        indicator=found.indicator,
+        device=device,
+        seed=cell.seed,
+        identity=identity_of(found, cell.dataset, cell.protocol, spent, precision, cell.seed),
+        broken=found.broken,
+        trace=found.trace,
+    )
 
 
 def resolve_device(device: str, precision: Precision = "fp32") -> str:
@@ -154,6 +208,8 @@ def training_of(run: Run, dataset: HARDataset) -> Training:
         precision=run.precision,
         device=run.device,
         augment=run.augment,
+        impute=run.impute,
+        indicator=run.indicator,
     )
 
 
@@ -167,7 +223,8 @@ def check_split(dataset: HARDataset, protocol: Protocol, seed: int) -> None:
     from harbench.data.missing import corruptions, counted
 
     split = protocol_split(dataset, protocol, seed)
-    for condition, _ in corruptions(protocol.conditions, dataset, split.test, seed):
+    found = corruptions(protocol.conditions, dataset, split.test, seed, replay=protocol.replay)
+    for condition, _ in found:
         counted(condition, dataset, split.test, seed)
 
 
@@ -193,11 +250,12 @@ def left_out(runs: Iterable[Run], protocols: Iterable[str]) -> list[str]:
     # One run stands for all that share dataset and protocol.
     for run in {(run.source, run.protocol.name): run for run in runs}.values():
         whole, protocol = given[run.protocol.name], run.protocol
-        scales = [scale for scale in whole.scales if scale not in protocol.scales]
+        lacking = [each for each in whole.conditions if each not in protocol.conditions]
+        scales = dict.fromkeys(each.scale for each in lacking)
         if scales:
             found[run.dataset, protocol.name] = (
                 f"{run.dataset} has one sensor or channel only: {protocol.name} goes without "
-                f"losses of a whole {' or '.join(scales)}."
+                f"losses of a whole sensor or channel ({', '.join(scales)})."
             )
         if protocol.split == "subject":
             folds = len(splits.subject_folds(store.load(run.source), protocol.folds))
@@ -221,31 +279,29 @@ def chosen_seeds(
     return list(protocol.seeds)
 
 
-def _identity(
-    configured: Configured,
+def identity_of(
+    found: Planned,
     dataset: HARDataset,
     protocol: Protocol,
     spent: Budget,
     precision: str,
     seed: int,
 ) -> Identity:
-    method = configured.method
-    said = {"name", "description", "seeds", "headline", "metrics", "significance", "variants"}
-    rules = protocol.model_dump(mode="json", exclude=said)
-    if protocol.split == "subject":
-        rules["folds"] = protocol.folds
+    """What a run of a configured method is a run of."""
     return Identity(
-        method=method.name,
-        config=asdict(method.config),
-        code=method_code(type(method)),
+        method=found.name,
+        config=found.config,
+        code=found.code,
         dataset=dataset.spec,
         fingerprint=dataset.fingerprint,
         protocol=protocol.name,
-        rules=rules,
+        rules=protocol.rules(),
         evaluator=EVALUATOR,
         budget=spent.name,
         precision=precision,
-        augment=configured.augment,
-        tuned=configured.tuned,
+        augment=found.augment,
+        impute=found.impute,
+        indicator=found.indicator,
+        tuned=found.tuned,
         seed=seed,
     )

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from harbench.running.plan import Run
 
 LOWEST = float(np.finfo(np.float16).min)
+DAMAGE = (OSError, EOFError, LookupError, ValueError, zipfile.BadZipFile, zlib.error)
 FACTS = ("window", "subject", "recording", "start")
 
 
@@ -52,21 +54,47 @@ def keep(run: Run, dataset: HARDataset, test: IntArray, kept: Sequence[Kept]) ->
     no probability, and none overflows.
     """
     logits = np.stack([each.logits - each.logits.max(axis=1, keepdims=True) for each in kept])
-    with writing(cache_dir() / predictions_path(run)) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(
-            file,
-            identity=np.array(_digest(run.identity)),
-            classes=np.array(dataset.info.classes, dtype=np.str_),
-            conditions=np.array([str(each.condition) for each in kept], dtype=np.str_),
-            y_true=dataset.labels[test],
-            window=test,
-            subject=dataset.subjects[test].astype(np.str_),
-            recording=dataset.recordings[test],
-            start=dataset.starts[test],
-            predicted=np.stack([each.predicted for each in kept]),
-            scored=np.stack([each.scored for each in kept]),
-            logits=np.maximum(logits, LOWEST).astype(np.float16),
-        )
+    arrays: dict[str, Any] = {
+        "identity": np.array(_digest(run.identity)),
+        "classes": np.array(dataset.info.classes, dtype=np.str_),
+        "conditions": np.array([str(each.condition) for each in kept], dtype=np.str_),
+        "y_true": dataset.labels[test],
+        "window": test,
+        "subject": dataset.subjects[test].astype(np.str_),
+        "recording": dataset.recordings[test],
+        "start": dataset.starts[test],
+        "predicted": np.stack([each.predicted for each in kept]),
+        "scored": np.stack([each.scored for each in kept]),
+        "logits": np.maximum(logits, LOWEST).astype(np.float16),
+    }
+    place = cache_dir() / predictions_path(run)
+    try:
+        with writing(place) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+    except HarbenchError:
+        # A cache that cannot be written may hold them already.
+        if not _holds(place, arrays):
+            raise
+
+
+def _holds(place: Path, arrays: dict[str, Any]) -> bool:
+    """Whether the predictions at `place` are these."""
+    try:
+        with np.load(place, allow_pickle=False) as file:
+            return all(np.array_equal(file[key], value) for key, value in arrays.items())
+    except DAMAGE:
+        return False
+
+
+def damage(place: Path) -> str:
+    """Why the predictions at `place` cannot be read, "" where they can."""
+    try:
+        with np.load(place, allow_pickle=False) as file:
+            for key in file.files:
+                file[key]
+    except DAMAGE as error:
+        return one_line(error)
+    return ""
 
 
 def exported(path: Path, record: Record) -> pd.DataFrame:
@@ -87,7 +115,7 @@ def exported(path: Path, record: Record) -> pd.DataFrame:
         return _frame(arrays, record)
     except HarbenchError:
         raise
-    except (OSError, EOFError, KeyError, IndexError, ValueError, zipfile.BadZipFile) as error:
+    except DAMAGE as error:
         raise _absent(path, record, f"{place} is damaged ({one_line(error)})") from error
 
 

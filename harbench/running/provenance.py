@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
@@ -28,13 +29,18 @@ def provenance(command: str, started: str) -> Provenance:
         harbench=harbench.__version__,
         commit=commit,
         dirty=dirty,
-        packages={name: version(name) for name in PACKAGES},
+        packages=installed(PACKAGES),
         python=platform.python_version(),
         platform=platform.platform(),
         command=command,
         started=started,
         ended=now(),
     )
+
+
+def installed(names: Iterable[str]) -> dict[str, str]:
+    """The version of each package."""
+    return {name: version(name) for name in names}
 
 
 def command_line() -> str:

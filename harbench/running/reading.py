@@ -106,6 +106,10 @@ def _wrong_label(label: str, identity: Identity) -> str:
     engine: dict[str, object] = {}
     if identity.augment != "none":
         engine["augment"] = identity.augment
+    if identity.impute != "zero":
+        engine["impute"] = identity.impute
+    if identity.indicator:
+        engine["indicator"] = True
     if identity.tuned:
         engine["tuned"] = identity.tuned
     if identity.precision != "fp32":

@@ -54,10 +54,15 @@ def reconstruct(run: Run, window: int | None = None) -> Rebuilt:
         draws = torch.Generator(device).manual_seed(torch_seed(run.seed, "reconstruction"))
         with torch.no_grad():
             found = method.rebuild(fitted.network.eval(), Batch(x, observed, draws))
+    # Without the indicator's channels, which are nothing measured.
+    channels = dataset.shape[2]
     return Rebuilt(
-        x[0].cpu().numpy(),
+        x[0, :, :, :channels].cpu().numpy(),
         {
-            scale: (mask[0].cpu().numpy(), values[0].cpu().numpy())
+            scale: (
+                mask[0, :, :, :channels].cpu().numpy(),
+                values[0, :, :, :channels].cpu().numpy(),
+            )
             for scale, (mask, values) in found.items()
         },
         dataset.info.rate,

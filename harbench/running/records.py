@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from harbench.evaluation.metrics import from_confusion
 from harbench.protocol import Condition, Protocol, Scale
@@ -30,9 +38,10 @@ class _Part(BaseModel):
 class Identity(_Part):
     """What a result is a result of; two records with the same identity say the same.
 
-    evaluator: `harbench.evaluation.EVALUATOR`. augment: "corruption" where training windows lost
-    parts at random. tuned: trials of the search that chose the configuration, 0 where nobody
-    searched.
+    evaluator: `harbench.evaluation.EVALUATOR`. augment: the fault that training windows suffered at
+    random. impute, indicator: what took the place of missing values, and whether the method was
+    told of them by channels of their own; left out of the file where they are the defaults.
+    tuned: trials of the search that chose the configuration, 0 where nobody searched.
     """
 
     method: str
@@ -46,8 +55,17 @@ class Identity(_Part):
     budget: str
     precision: str
     augment: str
+    impute: str = "zero"
+    indicator: bool = False
     tuned: Count
     seed: Count
+
+    @model_serializer(mode="wrap")
+    def _say_what_differs(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Records, and digests of identities, from before there were these options stay valid.
+        values: dict[str, Any] = whole(self)
+        default = {"impute": "zero", "indicator": False}
+        return {k: v for k, v in values.items() if k not in default or v != default[k]}
 
     @model_validator(mode="after")
     def _rules_are_possible(self) -> Self:
@@ -197,8 +215,7 @@ class Record(_Part):
         if len({len(row.confusion) for row in self.conditions}) > 1:
             raise ValueError("the confusion matrices are of different sizes")
         for condition, row in zip(found, self.conditions, strict=True):
-            whole = condition.corrupts or condition.scale == "clean"
-            if row.n > self.split.test or (whole and row.n < self.split.test):
+            if row.n > self.split.test or (condition.whole and row.n < self.split.test):
                 raise ValueError(f"{condition}: {row.n} of {self.split.test} test windows scored")
         return self
 

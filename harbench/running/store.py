@@ -26,14 +26,18 @@ def default_results() -> Path:
     return Path(os.environ.get("HARBENCH_RESULTS") or "results")
 
 
-def require_writable(root: Path) -> None:
-    """Raise HarbenchError before a training whose record could not be written after it."""
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=root):
-            pass
-    except OSError as error:
-        raise cannot_write(root, error) from error
+def require_writable(*folders: Path) -> None:
+    """Raise HarbenchError before a training whose record could not be written after it.
+
+    A folder that is not there yet is not made: what would hold it is tried.
+    """
+    there = (next((p for p in (f, *f.absolute().parents) if p.exists()), f) for f in folders)
+    for folder in dict.fromkeys(there):
+        try:
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise cannot_write(folder, error) from error
 
 
 @dataclass(frozen=True)
@@ -58,16 +62,34 @@ class ResultStore:
             return None
         return record if _same(record.identity, run.identity) else None
 
-    def require_free(self, run: Run) -> None:
-        """Raise HarbenchError before a training whose record something else is in the way of."""
-        path = self.path(run)
-        if path.exists() and not path.is_file():
-            raise HarbenchError(f"{path} is not a file: a record cannot take its place. Remove it.")
+    def failed(self, run: Run) -> Path:
+        """Where the failure of `run` lies."""
+        return self.path(run).with_suffix(".failed.json")
+
+    def find_failure(self, run: Run) -> Failure | None:
+        """The failure of exactly this run; None if it is absent, outdated or not readable."""
+        path = self.failed(run)
+        if not path.is_file():
+            return None
+        try:
+            failure = Failure.model_validate_json(path.read_bytes())
+        except (OSError, ValueError):
+            return None
+        return failure if _same(failure.identity, run.identity) else None
+
+    def require_free(self, runs: Iterable[Run]) -> None:
+        """Raise HarbenchError before a training whose record could not be written after it."""
+        paths = [self.path(run) for run in runs]
+        for path in paths:
+            if path.exists() and not path.is_file():
+                raise HarbenchError(
+                    f"{path} is not a file: a record cannot take its place. Remove it."
+                )
+        require_writable(*(path.parent for path in paths))
 
     def write(self, run: Run, result: Record | Failure) -> None:
         """Store a record; a failure goes beside it and never replaces one."""
-        path = self.path(run)
-        failed = path.with_suffix(".failed.json")
+        path, failed = self.path(run), self.failed(run)
         if isinstance(result, Record):
             write_json(path, result.model_dump(mode="json"))
             failed.unlink(missing_ok=True)
@@ -114,6 +136,8 @@ def frame(records: Iterable[tuple[Path, Record]], confusion: bool = False) -> pd
             "budget": identity.budget,
             "precision": identity.precision,
             "augment": identity.augment,
+            "impute": identity.impute,
+            "indicator": identity.indicator,
             "tuned": identity.tuned,
             "seed": identity.seed,
         }

@@ -19,6 +19,7 @@ from harbench.data import store
 from harbench.data.paths import write_json
 from harbench.dataset import HARDataset
 from harbench.errors import HarbenchError, TrainingError, needs
+from harbench.evaluation import EVALUATOR
 from harbench.evaluation.metrics import scores
 from harbench.evaluation.predict import Precision, one_thread, predict
 from harbench.method import Method, SearchSpace, budget
@@ -80,8 +81,11 @@ def tune(
     search = Search(
         method=configured.method.name,
         code=method_code(type(configured.method)),
+        evaluator=EVALUATOR,
         config=_json(asdict(configured.method.config)),
         augment=configured.augment,
+        impute=configured.impute,
+        indicator=configured.indicator,
         space={key: _described(values) for key, values in space.items()},
         dataset=dataset.spec,
         fingerprint=dataset.fingerprint,
@@ -110,6 +114,8 @@ def tune(
             precision=precision,
             device=place,
             augment=configured.augment,
+            impute=configured.impute,
+            indicator=configured.indicator,
         )
         done.append(_try(training, values, cache, partial(report, number)))
         ended(number, done[-1])

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harbench.dataset import HARDataset
 from harbench.errors import HarbenchError
+from harbench.evaluation import EVALUATOR
 from harbench.evaluation.predict import Precision
 from harbench.method import Budget
 from harbench.protocol import Protocol
@@ -53,12 +54,18 @@ class Trial(_Part):
 
 
 class Search(_Part):
-    """What a search is a search of: two with equal fields find the same."""
+    """What a search is a search of: two with equal fields find the same.
+
+    evaluator: `harbench.evaluation.EVALUATOR`; 2 made the records that do not state it.
+    """
 
     method: str
     code: str
+    evaluator: int = 2
     config: dict[str, Any]
     augment: str
+    impute: str = "zero"
+    indicator: bool = False
     space: dict[str, list[Any] | dict[str, float]]
     dataset: str
     fingerprint: str
@@ -162,9 +169,11 @@ def _check(
     command: str,
 ) -> None:
     search, code = record.search, method_code(type(configured.method))
-    if (search.code, search.fingerprint) != (code, dataset.fingerprint):
+    today = (code, dataset.fingerprint, EVALUATOR)
+    if (search.code, search.fingerprint, search.evaluator) != today:
         raise HarbenchError(
-            f"{path} belongs to other code or data than today's. Delete it and run: {command}"
+            f"{path} belongs to other code, data or evaluator than today's. Delete it and run: "
+            f"{command}"
         )
     if search.precision != precision:
         raise HarbenchError(f"{path} was searched with --precision {search.precision}.")

@@ -116,6 +116,16 @@ def accepts_missing_data(name: str) -> None:
     require(bool(found.isfinite().all()), "a score is not finite")
 
 
+def accepts_imputed_windows_with_the_indicator(name: str) -> None:
+    """Gaps are filled, and the observed mask doubles the channels."""
+    plan = training(name, made_up(WRIST, missing=0.2), impute="linear", indicator=True)
+    fitted = fit(plan)
+    together = scores(plan, fitted)
+    require(bool(together.isfinite().all()), "a score is not finite")
+    alone = torch.cat([scores(plan, fitted, row[None]) for row in plan.split.test])
+    _close(alone, together, "scores depend on the batch")
+
+
 def leaves_inputs_and_randomness_alone(name: str) -> None:
     """Batches are not written to; global random generators are not used up."""
     plan = training(name, made_up(WRIST))
@@ -188,6 +198,7 @@ CHECKS: dict[str, Callable[[str], None]] = {
         scores_each_window_alone,
         survives_save_and_load,
         accepts_missing_data,
+        accepts_imputed_windows_with_the_indicator,
         leaves_inputs_and_randomness_alone,
         trains_what_it_says,
         *PROBES,

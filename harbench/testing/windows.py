@@ -10,13 +10,13 @@ from torch import Tensor
 
 from harbench import registry
 from harbench.data import store
-from harbench.data.source import Standardiser, WindowSource
+from harbench.data.source import WindowSource
 from harbench.data.splits import split
 from harbench.dataset import DatasetInfo, HARDataset, IntArray, Sensor
 from harbench.evaluation.predict import predict
-from harbench.method import Budget, FitStage, Stage
+from harbench.method import Budget, FitStage, Impute, Stage
 from harbench.protocol import Condition
-from harbench.training.fit import Fitted, validation_part
+from harbench.training.fit import Fitted, prepare, validation_part
 from harbench.training.identity import Training
 from harbench.training.loop import StageData
 
@@ -45,7 +45,13 @@ def made_up(shape: Shape, missing: float = 0.0) -> HARDataset:
     return store.from_arrays(windows, labels, info)
 
 
-def training(method: str, data: HARDataset, device: str = "cpu") -> Training:
+def training(
+    method: str,
+    data: HARDataset,
+    device: str = "cpu",
+    impute: Impute = "zero",
+    indicator: bool = False,
+) -> Training:
     """Two epochs of a method's test configuration; half of the training windows have labels."""
     cls = registry.method_class(method)
     return Training(
@@ -57,13 +63,15 @@ def training(method: str, data: HARDataset, device: str = "cpu") -> Training:
         seed=0,
         precision="fp32",
         device=device,
+        impute=impute,
+        indicator=indicator,
     )
 
 
 def stage_data(plan: Training, stage: Stage | FitStage) -> StageData:
     """What the engine would give to a stage."""
     split, device = plan.split, torch.device(plan.device)
-    standardiser = Standardiser.fit(plan.dataset, split.train)
+    standardiser = prepare(plan)
     rows = split.labelled if stage.labelled else split.train
     y = torch.from_numpy(plan.dataset.labels[rows]).to(device) if stage.labelled else None
     source = WindowSource(plan.dataset, rows, standardiser, device)

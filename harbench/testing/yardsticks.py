@@ -23,7 +23,7 @@ from harbench.nn.geometric_mask import geometric_mask
 
 def plain(network: nn.Module) -> nn.Module:
     """A copy of a network with the straightforward formulation of each part that has one."""
-    network = copy.deepcopy(network).to(memory_format=torch.contiguous_format)
+    network = copy.deepcopy(network).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     for parent in list(network.modules()):
         for name, module in parent.named_children():
             if type(module).__name__ in REPLACED:

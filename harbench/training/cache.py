@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from contextlib import AbstractContextManager
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import nn
+from torch.nn.modules.module import _EXTRA_STATE_KEY_SUFFIX
 
-from harbench.data.paths import cache_dir, locked, write_json
+from harbench.data.paths import cache_dir, leftovers, locked, remove, write_json
+from harbench.errors import HarbenchError
 from harbench.training import checkpoint
+
+OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+NOTE = {"sha256": str, "seconds": float, "best_epoch": int, "history": list}
 
 
 @dataclass(frozen=True)
@@ -36,14 +44,44 @@ class StageCache:
 
     def load(self, key: str, network: nn.Module) -> dict[str, Any] | None:
         """Put the stage's weights into `network` and return its note; None if absent or damaged."""
+        found = self._read(key)
+        if found is None:
+            return None
+        note, tensors = found
+        _require_own(self._weights(key), tensors)
+        network.load_state_dict(tensors)
+        return note
+
+    def is_whole(self, key: str) -> bool:
+        """Whether a finished stage is there and undamaged."""
+        return self._read(key) is not None
+
+    def _read(self, key: str) -> tuple[dict[str, Any], checkpoint.Tensors] | None:
         if not self.has(key):
             return None
-        note: dict[str, Any] = json.loads(self._note(key).read_text())
-        found = checkpoint.load(self._weights(key))
-        if found is None or _sha256(self._weights(key)) != note["sha256"]:
+        note, found = _read_note(self._note(key)), checkpoint.load(self._weights(key))
+        if note is None or found is None or _sha256(self._weights(key)) != note["sha256"]:
             return None
-        network.load_state_dict(found[0])
-        return note
+        return note, found[0]
+
+    def load_or_train(
+        self, key: str, network: nn.Module, train: Callable[[Path], dict[str, Any]]
+    ) -> tuple[dict[str, Any], bool]:
+        """The note of a stage whose weights are in `network` now, and whether it was there before.
+
+        train(path of its partial state) leaves the weights in `network` and returns the note.
+        """
+        # First without the lock: a cache that has everything may be one that cannot be written.
+        found = self.load(key, network)
+        if found is not None:
+            return found, True
+        with self.lock(key):
+            found = self.load(key, network)
+            if found is not None:
+                return found, True
+            note = train(self.partial(key))
+            self.save(key, network, note)
+            return note, False
 
     def save(self, key: str, network: nn.Module, note: dict[str, Any]) -> None:
         """Keep a finished stage and drop its partial state."""
@@ -56,15 +94,43 @@ class StageCache:
         for path in (self._note(key), self._weights(key), self.partial(key)):
             path.unlink(missing_ok=True)
 
-    def lock(self, key: str) -> AbstractContextManager[None]:
-        """Only one process trains a stage; another one that needs it waits and then loads it."""
-        return locked(self.folder / f"{key}.lock")
+    @contextmanager
+    def lock(self, key: str) -> Iterator[None]:
+        """Only one process trains a stage; another one that needs it waits and then loads it.
+
+        What a process that was killed in the middle of writing has left is removed.
+        """
+        with locked(self.folder / f"{key}.lock"):
+            for path in leftovers(self._weights(key), self._note(key), self.partial(key)):
+                remove(path)
+            yield
 
     def _weights(self, key: str) -> Path:
         return self.folder / f"{key}.safetensors"
 
     def _note(self, key: str) -> Path:
         return self.folder / f"{key}.json"
+
+
+def _read_note(path: Path) -> dict[str, Any] | None:
+    """What `StageCache.save` noted, None where that is damaged."""
+    try:
+        note = json.loads(path.read_text(encoding="utf-8"))
+        whole = isinstance(note, dict) and all(isinstance(note[k], t) for k, t in NOTE.items())
+    except (OSError, ValueError, KeyError, RecursionError):
+        return None
+    return note if whole else None
+
+
+def _require_own(path: Path, tensors: checkpoint.Tensors) -> None:
+    """Refuse a fitted object, which is restored by running code, that another user has written."""
+    facts = path.stat()
+    own = facts.st_uid == os.geteuid() and not facts.st_mode & OTHERS_WRITE
+    if not own and any(key.endswith(_EXTRA_STATE_KEY_SUFFIX) for key in tensors):
+        raise HarbenchError(
+            f"{path} is, or may be, written by another user; to load the fitted object in it would "
+            "run code. Choose a cache of your own with $HARBENCH_CACHE."
+        )
 
 
 def _sha256(path: Path) -> str:

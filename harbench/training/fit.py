@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from harbench.data.augment import Augmentation
+from harbench.data.impute import filler
 from harbench.data.missing import Missing, corruptions
 from harbench.data.source import Standardiser, WindowSource
 from harbench.dataset import HARDataset, IntArray
@@ -65,14 +67,14 @@ class Progress:
     seconds_left: float
 
 
-def input_shape(dataset: HARDataset) -> InputShape:
-    """What a method is told of a dataset."""
+def input_shape(dataset: HARDataset, indicator: bool = False) -> InputShape:
+    """What a method is told of a dataset; with the indicator it has twice the channels."""
     steps, sensors, channels = dataset.shape
     info = dataset.info
     return InputShape(
         steps,
         sensors,
-        channels,
+        2 * channels if indicator else channels,
         len(info.classes),
         info.rate,
         tuple(sensor.position for sensor in info.sensors),
@@ -82,7 +84,8 @@ def input_shape(dataset: HARDataset) -> InputShape:
 def initial_network(training: Training, device: torch.device) -> nn.Module:
     """The untrained network; its weights depend on (seed, method) only."""
     torch.manual_seed(torch_seed(training.seed, "initialisation", training.method.name))
-    return training.method.build(input_shape(training.dataset)).to(device)
+    shape = input_shape(training.dataset, training.indicator)
+    return training.method.build(shape).to(device)
 
 
 def part_missing(training: Training, part: str, indices: IntArray) -> Missing | None:
@@ -92,6 +95,17 @@ def part_missing(training: Training, part: str, indices: IntArray) -> Missing | 
         conditions, training.dataset, indices, training.seed, part
     )
     return missing if condition.corrupts else None
+
+
+def prepare(training: Training, missing: Missing | None = None) -> Standardiser:
+    """What makes windows the method's input, learned from training windows only.
+
+    missing: the corruption of the training part, if it has any.
+    """
+    dataset, train = training.dataset, training.split.train
+    plain = Standardiser.fit(dataset, train, missing)
+    fill = filler(training.impute, dataset, train, plain, missing, training.seed)
+    return replace(plain, fill=fill, indicator=training.indicator)
 
 
 def fit(
@@ -147,7 +161,7 @@ class Parts:
     @cached_property
     def standardiser(self) -> Standardiser:
         """Of the training windows, corrupted as they are."""
-        return Standardiser.fit(self.training.dataset, self.training.split.train, self.missing)
+        return prepare(self.training, self.missing)
 
     @cached_property
     def unlabelled(self) -> WindowSource:
@@ -161,8 +175,10 @@ class Parts:
         dataset, split = self.training.dataset, self.training.split
         rows = split.train.searchsorted(split.labelled)
         missing = None if self.missing is None else self.missing.select(rows)
+        # What loses more in training is finished after that.
+        plain = self.training.augment != "none"
         return Labelled(
-            WindowSource(dataset, split.labelled, self.standardiser, self.device, missing),
+            WindowSource(dataset, split.labelled, self.standardiser, self.device, missing, plain),
             torch.from_numpy(dataset.labels[split.labelled]).to(self.device),
         )
 
@@ -177,7 +193,8 @@ class Parts:
         validation = self.validation if selects else None
         if not stage.labelled:
             return StageData(self.unlabelled, None, validation)
-        augment = self.training.augment == "corruption"
+        fault = self.training.augment
+        augment = Augmentation(fault, self.standardiser) if fault != "none" else None
         return StageData(self.labelled.source, self.labelled.y, validation, augment)
 
 
@@ -205,11 +222,7 @@ def _train_or_load(
     if cache is None:
         note, cached = trained(None), False
     else:
-        with cache.lock(key):
-            found = cache.load(key, network)
-            note, cached = found or trained(cache.partial(key)), found is not None
-            if not cached:
-                cache.save(key, network, note)
+        note, cached = cache.load_or_train(key, network, trained)
     history = note["history"]
     epochs = len(history) if isinstance(stage, Stage) else stage.epochs
     best, seconds = note["best_epoch"], note["seconds"]

@@ -15,17 +15,20 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import harbench
+from harbench.data.impute import any_gaps
 from harbench.data.splits import Split
 from harbench.dataset import HARDataset
 from harbench.evaluation.predict import Precision
-from harbench.method import Augment, Budget, Method
+from harbench.method import Augment, Budget, Impute, Method
 from harbench.protocol import Condition
 
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 ENGINE = ("data", "evaluation", "training")
 # What a class says beside its training: it does not change what is learned.
-ASIDE = ("rebuild", "reproduce", "search_space")
+ASIDE = frozenset({"rebuild", "reproduce", "search_space", "title", "colour"})
 
 
 @dataclass(frozen=True)
@@ -41,10 +44,17 @@ class Training:
     precision: Precision
     device: str
     augment: Augment = "none"
+    impute: Impute = "zero"
+    indicator: bool = False
 
 
 def stage_keys(training: Training) -> list[str]:
-    """One key per stage; equal keys mean equal weights. Each depends on the stage before."""
+    """One key per stage; equal keys mean equal weights. Each depends on the stage before.
+
+    How gaps are filled counts only where a stage sees any: on complete windows the rows of all
+    imputations share one training.
+    """
+    filled = _filled(training)
     base = {
         "fingerprint": training.dataset.fingerprint,
         "method": training.method.name,
@@ -58,14 +68,25 @@ def stage_keys(training: Training) -> list[str]:
         "seed": training.seed,
         "precision": training.precision,
         "device": training.device,
+        "indicator": training.indicator,
     }
     keys: list[str] = []
     for stage in training.method.stages(training.budget):
-        parts = {**base, "stage": stage.name, "previous": keys[-1:]}
+        lossy = filled or (stage.labelled and training.augment != "none")
+        impute = training.impute if lossy else "zero"
+        parts = {**base, "stage": stage.name, "previous": keys[-1:], "impute": impute}
         if stage.labelled:
             parts |= {"labelled": _digest(training.split.labelled), "augment": training.augment}
         keys.append(sha256(parts))
     return keys
+
+
+def _filled(training: Training) -> bool:
+    """Whether training or validation windows have gaps that the imputation fills."""
+    if training.impute == "zero":
+        return False
+    seen = np.concatenate([training.split.train, training.split.validation])
+    return training.train_missing.corrupts or any_gaps(training.dataset, seen)
 
 
 @cache
@@ -116,11 +137,17 @@ def code_hash(sources: Iterable[str]) -> str:
         tree = ast.parse(source)
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef) and _is_method(node):
-                node.body = [n for n in node.body if getattr(n, "name", "") not in ASIDE]
+                node.body = [n for n in node.body if not ASIDE & _names(n)]
             if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
                 node.body = node.body[1:]
         digest.update(ast.dump(tree).encode())
     return digest.hexdigest()
+
+
+def _names(node: ast.stmt) -> set[str]:
+    """What a line of a class defines."""
+    targets = node.targets if isinstance(node, ast.Assign) else [node]
+    return {getattr(each, "name", "") or getattr(each, "id", "") for each in targets}
 
 
 def _is_method(node: ast.ClassDef) -> bool:

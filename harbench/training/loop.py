@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from harbench.data.augment import lose_at_random
+from harbench.data.augment import Augmentation
 from harbench.data.source import WindowSource
 from harbench.errors import TrainingError
 from harbench.evaluation.metrics import scores
@@ -46,14 +46,14 @@ class Labelled:
 class StageData:
     """What one stage may see: labels only if it is a labelled one; never a test window.
 
-    validation: None for a stage that selects nothing by it. augment: lose parts of each training
-    window at random, anew in every epoch.
+    validation: None for a stage that selects nothing by it. augment: a fault of each training
+    window, drawn anew in every epoch.
     """
 
     source: WindowSource
     y: Tensor | None
     validation: Labelled | None
-    augment: bool = False
+    augment: Augmentation | None = None
 
 
 @dataclass
@@ -193,8 +193,9 @@ def _batch(
     data: StageData, rows: Tensor, generator: torch.Generator, augmentation: torch.Generator
 ) -> Batch:
     x, observed = data.source.batch(rows)
-    if data.augment:
-        x, observed = lose_at_random(x, observed, augmentation)
+    if data.augment is not None:
+        windows = data.source.indices[rows.numpy()]
+        x, observed = data.augment(x, observed, windows, augmentation)
     if data.y is None:
         return Batch(x, observed, generator)
     return LabelledBatch(x, observed, generator, data.y[rows.to(data.y.device)])
@@ -241,6 +242,7 @@ def _keep(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, stat
             "improved": state.improved,
             "history": state.history,
         },
+        durable=False,
     )
 
 

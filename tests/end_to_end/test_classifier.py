@@ -11,6 +11,10 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils.estimator_checks import (
+    check_no_attributes_set_in_init,
+    check_parameters_default_constructible,
+)
 
 from harbench import Classifier
 from harbench.errors import HarbenchError
@@ -66,6 +70,39 @@ def test_missing_values_and_windows_without_labels() -> None:
     assert len(fitted.training_.split.train) > len(fitted.training_.split.labelled)
 
 
+@pytest.mark.parametrize("none", [-1, None, "-1"])
+def test_windows_without_label_among_texts(none: object) -> None:
+    X, y = data()
+    mixed = y.astype(object)
+    mixed[::5] = none
+    fitted = model().fit(X, mixed)
+    assert fitted.classes_.tolist() == ["rest", "run", "walk"]
+    assert len(fitted.training_.split.train) > len(fitted.training_.split.labelled)
+    # A list of texts and -1 becomes an array of texts.
+    texts = model().fit(X, np.array(["-1" if each is none else each for each in mixed]))
+    assert (texts.predict_proba(X) == fitted.predict_proba(X)).all()
+
+
+def test_what_was_learned_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    X, y = data()
+    fitted = model(verbose=True).fit(X, y)
+    assert list(fitted.history_) == ["pretrain", "finetune"]
+    assert {"loss", "validation_f1", "validation_loss"} <= set(fitted.history_["finetune"][-1])
+    assert "pretrain 1/1: " in capsys.readouterr().out
+    model().fit(X, y)
+    assert not capsys.readouterr().out
+    with pytest.raises(HarbenchError, match="not sample_weight: every window counts alike"):
+        model().fit(X, y, sample_weight=np.ones(90))
+
+
+def test_scikit_learn_accepts_its_constructor() -> None:
+    check_no_attributes_set_in_init("Classifier", Classifier())
+    check_parameters_default_constructible("Classifier", Classifier())
+    estimator = Classifier("cnn", config={"width": 8}, kernel=3)
+    assert estimator.get_params()["width"] == 8 and estimator.get_params()["kernel"] == 3
+    assert clone(estimator).get_params() == estimator.get_params()
+
+
 def test_it_is_an_estimator() -> None:
     X, y = data()
     estimator = model(lam=0.3)
@@ -86,8 +123,12 @@ def test_it_is_an_estimator() -> None:
         ({"X": np.full((90, 40, 2, 3), np.inf)}, "infinite"),
         ({"y": np.zeros(90)}, "1 class; at least two"),
         ({"y": np.zeros(89)}, r"one label per window \(90\)"),
-        ({"y": np.where(np.arange(90) == 7, np.nan, np.arange(90) % 2)}, r"y\[7\] is missing"),
+        (
+            {"y": np.where(np.arange(90) == 7, np.nan, np.arange(90) % 2)},
+            r"y\[7\] is nan",
+        ),
         ({"y": np.where(np.arange(90) == 7, 5, np.arange(90) % 2)}, "has one window"),
+        ({"y": np.array(["a", 1] * 45, dtype=object)}, "mixes labels of types int, str"),
         ({"lamb": 1}, "Did you mean 'lam'"),
         ({"lam": 7}, "lam=7"),
         ({"patch": 41}, "patch=41 is longer than a window of 40"),

@@ -141,7 +141,11 @@ def test_a_dead_worker_costs_its_run_and_not_the_grid(tmp_path: Path) -> None:
     assert sorted(p.name for p in place.iterdir()) == ["seed-0.json", "seed-1.json", "seed-2.json"]
 
 
-def test_ctrl_c_ends_everything(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
+)
+def test_a_signal_ends_everything(number: signal.Signals, code: int, tmp_path: Path) -> None:
+    """Ctrl-C reaches the whole group, the others the process that was started."""
     command = [sys.executable, "-m", "harbench", *RUN, "--seeds", "0-1", "--jobs", "2"]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -152,27 +156,29 @@ def test_ctrl_c_ends_everything(tmp_path: Path) -> None:
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.05)
     family = psutil.Process(process.pid).children(recursive=True)
-    os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert "interrupted" in errors and "Traceback" not in errors
-    _, alive = psutil.wait_procs(family, timeout=10)
+    (os.killpg if number is signal.SIGINT else os.kill)(process.pid, number)
+    _, alive = psutil.wait_procs(family, timeout=60)
     assert not alive
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == code and "Traceback" not in errors
+    assert ("interrupted" in errors) == (number is not signal.SIGKILL)
+    claims = list((tmp_path / "results").rglob("*.claim"))
+    assert len(claims) == (2 if number is signal.SIGKILL else 0)
 
 
 def test_a_broken_method_stops_nobody_else(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    from harbench import registry
+    from harbench import discovery
 
-    modules = {**registry._modules("methods"), "broken": "harbench.not_there"}
-    whole = registry._modules
+    modules = {**discovery.modules("methods"), "broken": "harbench.not_there"}
+    whole = discovery.modules
     monkeypatch.setattr(
-        registry, "_modules", lambda group: modules if group == "methods" else whole(group)
+        discovery, "modules", lambda group: modules if group == "methods" else whole(group)
     )
     answer = cli("list", "methods")
     assert answer.code == 0 and "robusthar" in answer.out
     assert "broken" in answer.out and "ModuleNotFoundError" in answer.out
     failed = cli("run", "--method", "broken", "--protocol", "clean", "--dataset", DATASET)
-    assert failed.code == 2 and "cannot be imported" in failed.err
+    assert failed.code == 1 and "cannot be imported" in failed.out
 
 
 def test_results_that_cannot_be_written_are_said(run: Cli, tmp_path: Path) -> None:

@@ -44,9 +44,33 @@ def test_from_records_to_statements(ran: Cli, tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     assert ran("report", "--out", page, "--control", "cnn").code == 0
     assert "random_forest" in page.read_text()
+    for wrong in (
+        ("r.docx",),
+        ("r",),
+        ("r.html", "--format", "pdf"),
+        ("r.pdf", "--format", "html"),
+    ):
+        refused = ran("report", "--out", tmp_path / wrong[0], *wrong[1:])
+        assert refused.code == 2 and "does not go with the ending" in refused.err
+        assert not (tmp_path / wrong[0]).exists()
     folder = tmp_path / "results" / DATASET / "missing-10" / "smoke"
     two = ran("compare", folder / "cnn", folder / "random_forest")
     assert two.code == 0 and "all together" in two.out
+
+
+def test_summary_numbers_of_several_rates(ran: Cli, tmp_path: Path) -> None:
+    one = ran("table", "--protocol", "missing-10", "--summary")
+    assert one.code == 2 and "two rates" in one.err
+    assert ran("run", "--method", "cnn", "--protocol", "missing-5", *SMOKE).code == 0
+    asked = ("table", "--protocol", "missing-5", "--protocol", "missing-10", "--summary")
+    shown = ran(*asked, "--scale", "sensor", "--format", "markdown")
+    assert shown.code == 0, shown.err
+    lacking = "Left out, because conditions lack: random_forest"
+    for words in ("area, sensor", "5 points lost at, sensor", "worst", "(5, 10 %)", lacking):
+        assert words in shown.out
+    picture = tmp_path / "area.png"
+    drawn = ran("figure", "area", "--control", "cnn", "--out", picture)
+    assert drawn.code == 0 and picture.exists(), drawn.err
 
 
 def test_the_paper_beside_what_is_there(ran: Cli, tmp_path: Path) -> None:

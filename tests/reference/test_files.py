@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import torch
 from end_to_end.commands import Cli
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from harbench.errors import HarbenchError
 from harbench.nn.geometric_mask import flattened_mask
@@ -83,6 +85,31 @@ def test_what_is_no_reference_file_is_refused(cli: Cli, tmp_path: Path) -> None:
     path.write_bytes(b"junk")
     answer = cli("verify", path)
     assert answer.code == 2 and "is not a reference file" in answer.err
+
+
+def test_a_file_named_inside_is_not_executed(cli: Cli, tmp_path: Path) -> None:
+    evil = tmp_path / "evil.py"
+    evil.write_text(f"open({str(tmp_path / 'executed')!r}, 'w')")
+    path = altered(tmp_path, "timesnet-tslib", lambda config, _: config.update(method=str(evil)))
+    answer = cli("verify", path)
+    assert answer.code == 2 and "Unknown method" in answer.err
+    assert not (tmp_path / "executed").exists()
+
+
+@settings(max_examples=80, deadline=None)
+@given(position=st.integers(0), byte=st.integers(0, 255), cut=st.booleans())
+def test_a_damaged_file_is_refused_in_words_or_read(
+    position: int, byte: int, cut: bool, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    content = bytearray((FOLDER / "robusthar-cross-attention-module.npz").read_bytes())
+    position %= len(content)
+    content[position] ^= byte
+    path = tmp_path_factory.mktemp("damaged") / "file.npz"
+    path.write_bytes(content[:position] if cut else content)
+    try:
+        verify(path)
+    except HarbenchError as error:
+        assert str(path) in str(error)
 
 
 @pytest.mark.parametrize(

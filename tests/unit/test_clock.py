@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harbench.data.clock import sampling_times
+from harbench.data.clock import sampling_times, stalls
 
 COUNT = 4000
 periods = st.floats(0.005, 0.05)
@@ -77,3 +77,17 @@ def test_a_clean_series_is_left(period: float, count: int) -> None:
     times, kept = sampling_times(stamps)
     assert kept.all()
     np.testing.assert_allclose(times, stamps, rtol=0, atol=0.004)
+
+
+@pytest.mark.parametrize(("catches_up", "found"), [(True, 5), (False, 0)])
+def test_a_stall_differs_from_a_pause(catches_up: bool, found: int) -> None:
+    """A sensor that was switched off and goes on at its rate has no stall."""
+    time = np.arange(3000) / 50
+    kept = np.ones(len(time), dtype=bool)
+    late = time.copy()
+    for begin in range(5, 55, 10):
+        held = (time >= begin) & (time < begin + 1)
+        kept &= catches_up | ~held
+        late[held] = begin + 0.99 + np.arange(held.sum()) / 1e4
+    assert stalls(late[kept], 0.2) == found
+    assert stalls(late[:300][kept[:300]], 0.2) == 0 and stalls(time[:2], 0.2) == 0

@@ -55,3 +55,18 @@ def test_it_fits_80_columns_and_keeps_what_looks_like_markup() -> None:
     text = console.export_text()
     assert max(map(len, text.splitlines())) <= 80
     assert all(word in text for word in ("[red]lab[/]", "[/b]", "[bold]a note", "subject-17"))
+
+
+def test_windows_classes_and_recordings_of_each_subject() -> None:
+    data = made_up((40, 2, 3))
+    rows = np.arange(len(data))
+    data = replace(
+        data,
+        subjects=np.where(rows % 3 == 0, "anna", "ben"),
+        recordings=rows // 30,
+        labels=np.where(rows % 3 == 0, 1, rows % 2),
+    )
+    console = Console(width=120, record=True)
+    console.print(describe(data))
+    lines = [line.split() for line in console.export_text().splitlines()]
+    assert ["anna", "30", "1", "3"] in lines and ["ben", "60", "2", "3"] in lines

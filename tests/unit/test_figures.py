@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from unit.frames import CLEAN, MIXED, records, rules
 
 from harbench.analysis.figures import bars, curves
+from harbench.analysis.figures.clock import clock
 from harbench.analysis.figures.dataset import Example, show
 from harbench.analysis.figures.learning import Line, learning
 from harbench.analysis.figures.reconstruction import reconstruction
@@ -20,6 +21,8 @@ from harbench.analysis.pairs import Condition
 from harbench.analysis.published import beside, published
 from harbench.analysis.report import Statement, page, pdf, sections
 from harbench.analysis.table import Rules
+from harbench.cli import figure
+from harbench.data import store
 from harbench.errors import HarbenchError
 
 RATES = tuple(Condition(f"missing-{r}", "mixed", r / 100) for r in (5, 10, 15))
@@ -55,6 +58,7 @@ def labelled() -> pd.DataFrame:
 DRAWN: dict[str, Callable[[], Figure]] = {
     "missing": lambda: curves.missing(grid()),
     "slope": lambda: curves.slope(grid(), "robusthar"),
+    "area": lambda: curves.areas(grid(), "robusthar"),
     "sweep": lambda: curves.sweep(sweep("lambda 0.1", "lambda 0.5")),
     "labels": lambda: curves.labels(labelled()),
     "ablation": lambda: bars.ablation(sweep("full", "w/o MSTM")),
@@ -92,8 +96,36 @@ def test_a_confusion_matrix_sums_seeds() -> None:
     axes = bars.confusion(frame, "cnn", ["sit", "walk"]).axes[0]
     shown = [text.get_text() for text in axes.texts]
     assert shown == ["88", "12", "25", "75"]
+    for ticks in (axes.get_xticklabels(), axes.get_yticklabels()):
+        assert [tick.get_text() for tick in ticks] == ["sit", "walk"]
     with pytest.raises(HarbenchError, match="one method and one dataset"):
         bars.confusion(frame, "hydra")
+
+
+def test_a_confusion_figure_has_the_names_of_the_dataset_s_classes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    info = store.resolve("spar")[1].info
+    size = len(info.classes)
+    matrix = np.eye(size, dtype=int).tolist()
+    frame = records({"cnn": [90.0, 92.0]}, datasets=("spar+step=128",), conditions=(CLEAN, MIXED))
+    frame["confusion"] = [matrix] * len(frame)
+    monkeypatch.setattr(figure, "chosen", lambda *_, **__: frame)
+    axes = figure.draw(figure.Kind.confusion, "f1_macro", "cnn", *[None] * 5).axes[0]
+    for ticks in (axes.get_xticklabels(), axes.get_yticklabels()):
+        assert [tick.get_text() for tick in ticks] == list(info.classes)
+
+
+def test_a_clock_is_drawn_around_its_latest_stamp() -> None:
+    times = np.arange(3000) / 50
+    stamps = np.where((times > 30) & (times < 31), 31 + times / 1e4, times) + 1e9
+    drawn = clock(r"$\walk$", stamps, times + 1e9, np.sin(times)[:, None])
+    samples, raw, repaired = drawn.axes
+    assert samples.get_title().startswith(r"$\walk$: stamps up to 98")
+    assert encoded(drawn, ".png")
+    assert raw.get_xlim() == samples.get_xlim() and 26 < raw.get_xlim()[0] < 26.1
+    assert np.diff(repaired.lines[0].get_xdata()).max() < 0.021
+    assert np.diff(raw.lines[0].get_xdata()).max() > 0.9
 
 
 def test_reconstruction_shades_what_was_masked() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from end_to_end.commands import Cli
 
 from harbench.data import store
 from harbench.errors import HarbenchError
@@ -251,7 +252,7 @@ def test_arrival_times_are_repaired_if_asked(lab: Path) -> None:
         time = np.arange(600) / 50
         late = np.where(time >= 5, np.maximum(time, 5.6 + (time - 5) / 20), time)
         for sensor, stamps in (("wrist", time), ("hip", late)):
-            columns = {"time": stamps, "x": time, "y": 1.0}
+            columns = {"time": stamps, "x": time, "y": float(ord(subject[0]))}
             if sensor == "wrist":
                 columns["label"] = np.where(time < 6, "walk", "sit")
             pd.DataFrame(columns).to_csv(lab / subject / f"monday.{sensor}.csv", index=False)
@@ -267,8 +268,8 @@ def test_outer_joined_devices_are_warned_of(lab: Path) -> None:
     whole = table()
     hip = whole.iloc[::20][["time", "hip.x", "hip.y"]].assign(time=lambda t: t["time"] + 0.003)
     joined = whole.drop(columns=["hip.x", "hip.y"]).merge(hip, on="time", how="outer")
-    for subject in ("anna", "ben", "cleo"):
-        joined.to_csv(lab / subject / "monday.csv", index=False)
+    for place, subject in enumerate(("anna", "ben", "cleo")):
+        joined.assign(**{"wrist.y": place}).to_csv(lab / subject / "monday.csv", index=False)
     store.load(SPEC)
     (note,) = store.notes(SPEC)
     assert note.startswith("Sensor hip lacks 95.") and "<recording>.<sensor>.csv" in note
@@ -317,3 +318,54 @@ def test_words_for_nothing_are_missing_and_true_is_no_number(lab: Path) -> None:
     texts.assign(**{"hip.y": True}).to_csv(lab / "anna" / "monday.csv", index=False)
     with pytest.raises(HarbenchError, match=r"line 2: hip.y is 'True', not a number"):
         store.load(SPEC)
+
+
+def test_labels_that_are_left_out_count_as_none(lab: Path) -> None:
+    (lab / "dataset.toml").write_text(FACTS.replace('["walk", "sit"]', '["sit", "run"]'))
+    whole = table()
+    running = whole.assign(label=whole["label"].replace("sit", "run"))
+    running.to_csv(lab / "anna" / "monday.csv", index=False)
+    with pytest.raises(HarbenchError, match=r"line 2: Unknown class 'walk'.*leave_out = "):
+        store.load(SPEC)
+    facts = (lab / "dataset.toml").read_text().replace("classes", 'leave_out = ["walk"]\nclasses')
+    (lab / "dataset.toml").write_text(facts)
+    table(150).to_csv(lab / "cleo" / "monday.csv", index=False)
+    data = store.load(SPEC + "+window=100")
+    assert data.info.classes == ("sit", "run") and set(data.labels) == {0, 1}
+    said = " ".join(store.notes(data.spec))
+    assert "it holds nothing but what is left out (walk; dataset.toml)." in said
+    (lab / "dataset.toml").write_text(facts.replace('["walk"]', '["sit"]'))
+    with pytest.raises(HarbenchError, match="two entries of class have one name"):
+        store.prepare(SPEC)
+
+
+def test_an_empty_begin_or_end_is_the_recording_s_own(lab: Path) -> None:
+    before = store.load(SPEC + "+window=50+step=50").labels
+    for subject in ("anna", "ben", "cleo"):
+        table(label=False).to_csv(lab / subject / "monday.csv", index=False)
+        spans = "begin,end,label\n,3,walk\n3,6,sit\n6,9,walk\n9,,sit\n"
+        (lab / subject / "monday.labels.csv").write_text(spans)
+    assert np.array_equal(store.load(SPEC + "+window=50+step=50").labels, before)
+
+
+def test_bursts_after_pauses_are_said_and_drawn(lab: Path, cli: Cli, tmp_path: Path) -> None:
+    """Each hip is delivered a second late, five times, and catches up at once."""
+    time = np.arange(3000) / 50
+    late = time.copy()
+    for begin in range(5, 55, 10):
+        held = (time >= begin) & (time < begin + 1)
+        late[held] = begin + 0.99 + np.arange(held.sum()) / 1e4
+    for place, subject in enumerate(("anna", "ben", "cleo")):
+        (lab / subject / "monday.csv").unlink()
+        for sensor, stamps in (("wrist", time), ("hip", late if place else time)):
+            columns = pd.DataFrame({"time": stamps, "x": time, "y": float(place)})
+            columns.to_csv(lab / subject / f"monday.{sensor}.csv", index=False)
+        (lab / subject / "monday.labels.csv").write_text("begin,end,label\n,20,sit\n20,,walk\n")
+    store.load(SPEC)
+    (note,) = store.notes(SPEC)
+    assert "(ben/monday.hip.csv, cleo/monday.hip.csv)" in note
+    assert note.endswith("folder+at=lab+clock=arrival")
+    drawn = cli("data", "show", SPEC, "--clock", "--out", tmp_path / "clock.svg")
+    assert drawn.code == 0 and "ben/monday.hip" in (tmp_path / "clock.svg").read_text()
+    wrong = cli("data", "show", SPEC, "--clock", "--sensor", "knee", "--out", tmp_path / "x.png")
+    assert wrong.code == 2 and "no series of sensor 'knee'" in wrong.err

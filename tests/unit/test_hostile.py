@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from unit import czu_files, opportunity_files, realworld_files
 
-from harbench.data import store
+from harbench.data import preparation, store
 from harbench.data.archive import WATCH
 from harbench.data.paths import cache_dir
 from harbench.errors import HarbenchError
@@ -143,7 +143,7 @@ def read(kind: str, content: bytes) -> str:
     with archive(content) as source, tempfile.TemporaryDirectory() as folder:
         try:
             dataset.open(source)
-            store.write(dataset.recordings(source), dataset, Path(folder))
+            preparation.write(dataset.recordings(source), dataset, Path(folder))
         except HarbenchError as error:
             message = str(error)
             assert message and "line 0" not in message and len(message) < 600

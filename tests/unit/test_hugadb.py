@@ -172,3 +172,9 @@ def test_windows_are_prepared(tmp_path: Path) -> None:
                              for s in range(1, 4)})  # fmt: skip
     data = store.prepare("hugadb+window=50+step=50", path)
     assert len(data) == 36 and data.shape == (50, 6, 6)
+
+
+def test_classes_left_out_are_said_with_the_option_that_takes_them() -> None:
+    said = store.resolve("hugadb")[1].left_out
+    assert said == "bicycling, sitting in car; activities=all takes them"
+    assert store.resolve("hugadb+activities=all")[1].left_out == ""

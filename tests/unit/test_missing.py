@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 
 import numpy as np
@@ -9,10 +10,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from harbench.data.missing import Missing, corrupt, present_channels
+from harbench.data.lost import Part
+from harbench.data.missing import Missing, corrupt
 from harbench.data.store import from_arrays
 from harbench.dataset import DatasetInfo, Sensor
 from harbench.errors import HarbenchError
+from harbench.evaluation import EVALUATOR
 from harbench.protocol import Condition
 
 SCALES = ("segment", "channel", "sensor", "mixed")
@@ -127,7 +130,7 @@ def test_present_channels_are_those_with_any_value() -> None:
     windows[2, :, 1, 0] = np.nan
     windows[3, 1:, 0, 0] = np.nan
     info = DatasetInfo("t", (Sensor("s", (0, 0, 0)),), ("x",), ("g",), ("a", "b"), 10.0, "", "")
-    found = present_channels(from_arrays(windows, np.arange(5) % 2, info), np.arange(5))
+    found = Part(from_arrays(windows, np.arange(5) % 2, info), np.arange(5), 0).present
     assert np.argwhere(~found).tolist() == [[2, 1, 0]]
 
 
@@ -138,6 +141,27 @@ def test_one_sensor_loses_no_sensor_and_mixed_draws_from_the_rest() -> None:
     assert (mask("mixed", 0.2, 40, (20, 1, 1)).all(axis=(2, 3)).sum(axis=1) == 4).all()
 
 
+def test_the_bits_are_those_of_evaluator_2() -> None:
+    """Records stay valid only as long as the same windows lose the same values."""
+    present = np.random.default_rng(0).random((70, 5, 9)) < 0.9
+    digest = hashlib.sha256()
+    for scale, rate in itertools.product(SCALES, RATES):
+        condition = Condition(scale=scale, rate=rate)  # type: ignore[arg-type]
+        for part, has in (("test", None), ("train", present)):
+            found = corrupt(condition, 70, (50, 5, 9), "f", 3, part, has)
+            digest.update(np.packbits(found.observed(slice(None))).tobytes())
+    pinned = "5f77e79caf08d59aaa2dc82929949707fd874dd58ecb6c3c24535897eaa8b2be"
+    assert digest.hexdigest() == pinned and EVALUATOR == 2
+
+
+@pytest.mark.parametrize("sensors", [2, 3, 5, 7])
+def test_half_of_the_sensors_can_go(sensors: int) -> None:
+    for scale in ("sensor", "mixed"):
+        lost = mask(scale, 0.5, 31, (20, sensors, 2))
+        assert not lost.all(axis=(1, 2, 3)).any()
+        assert lost.mean() == pytest.approx(0.5, abs=0.02)
+
+
 def test_an_impossible_rate_is_refused() -> None:
     with pytest.raises(HarbenchError, match="keeps one of its 1 sensors"):
         mask("sensor", 0.1, 50, (20, 1, 3))
@@ -146,10 +170,10 @@ def test_an_impossible_rate_is_refused() -> None:
 
 
 def test_windows_with_gaps_are_found_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    from harbench.data import missing
+    from harbench.data import lost, missing
     from harbench.testing.windows import made_up
 
-    monkeypatch.setattr(missing, "BLOCK", 7)
+    monkeypatch.setattr(lost, "BLOCK", 7)
     data = made_up((40, 2, 3))
     windows = np.array(data.windows)
     windows[[0, 8, 20], 3, 1, 2] = np.nan

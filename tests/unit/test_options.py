@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -40,6 +41,24 @@ def test_a_spec_survives_being_written_and_read(**values: object) -> None:
     name, texts = parse_spec(spec)
     assert name == "t" and build(Options, texts, "t") == options
     assert (spec == "t") == (options == Options())
+
+
+@dataclass(frozen=True)
+class Text:
+    note: str = ""
+
+
+TEXTS = st.text(st.characters(codec=None, exclude_characters="")) | st.sampled_from(
+    ["../../x", "..", "/etc", "a+b=c", "%2F", "a b", " ", "\n", "\ud800", "e+", "é", "none"]
+)
+
+
+@given(first=TEXTS, second=TEXTS)
+def test_a_text_names_one_folder_and_is_read_back(first: str, second: str) -> None:
+    spec, other = (format_spec("t", {"note": text}) for text in (first, second))
+    assert (spec == other) == (first == second)
+    assert re.fullmatch(r"t\+note=[\w.~%-]*", spec, re.ASCII)
+    assert build(Text, parse_spec(spec)[1], "t").note == first
 
 
 @pytest.mark.parametrize(

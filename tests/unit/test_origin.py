@@ -7,11 +7,11 @@ from types import ModuleType
 
 import pytest
 
-from harbench.data import clock, coverage, gaps, interpolation, store, windows
+from harbench.data import clock, coverage, devices, gaps, interpolation, repeats, store, windows
 from harbench.data import origin as module
 
 
-@pytest.mark.parametrize("step", [clock, coverage, gaps, interpolation, windows])
+@pytest.mark.parametrize("step", [clock, coverage, devices, gaps, interpolation, repeats, windows])
 def test_other_code_of_the_engine_is_noticed(
     step: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -27,3 +27,11 @@ def test_other_code_of_the_engine_is_noticed(
     monkeypatch.setattr(module.inspect, "getsource", lambda of: changed(of, "\nother = 1\n"))
     said = module.change(before, module.origin(dataset, None))
     assert said == "the code that reads it has changed"
+
+
+def test_a_new_option_and_a_new_default_are_told_apart() -> None:
+    old = {"files": {}, "options": {"step": 64}, "code": ""}
+    new = {**old, "options": {"step": 32}}
+    assert module.change(old, new) == "the default of step has changed"
+    new = {**old, "options": {"step": 64, "repeats": "keep"}}
+    assert module.change(old, new) == "it was made before there was the option repeats"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -19,7 +20,7 @@ from harbench.errors import HarbenchError
 from harbench.running.configure import configure
 from harbench.running.estimate import total_seconds
 from harbench.running.plan import make_plan, parse_seeds, training_of
-from harbench.running.records import SCHEMA, Failure, Record
+from harbench.running.records import SCHEMA, Failure, Identity, Record
 from harbench.running.store import ResultStore, frame
 from harbench.training.identity import stage_keys
 
@@ -150,6 +151,13 @@ def test_wall_time_of_parallel_jobs() -> None:
     assert total_seconds([], 4) == 0
 
 
+@pytest.mark.parametrize("name", ["...toml", ".hidden.toml"])
+def test_a_protocol_names_no_other_folder(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text('description = "x"\n')
+    with pytest.raises(HarbenchError, match="cannot name a folder"):
+        make_plan(["cnn"], [DATASET], [str(tmp_path / name)], [0], "smoke", "cpu")
+
+
 def test_names_are_listed_without_importing() -> None:
     assert "robusthar" in registry.method_names()
     assert {"bodysim", "dsads", "spar"} <= set(registry.dataset_names())
@@ -175,14 +183,38 @@ def test_augmentation_shares_pre_training() -> None:
     assert plain[0] == other[0] and plain[1] != other[1]
 
 
+def test_imputation_and_indicator_are_a_row_and_shared_training_where_nothing_lacks() -> None:
+    specs = ["cnn", "cnn+impute=zero+indicator=false", "cnn+impute=linear", "cnn+indicator=true"]
+    data = store.load(DATASET)
+    runs = make_plan(specs, [DATASET], ["clean"], [0], "smoke", "cpu")
+    plain, same, linear, wide = runs
+    assert plain.identity == same.identity and same.label == "cnn"
+    # What was written before there were these options, and its digest, stays valid.
+    assert not {"impute", "indicator"} & plain.identity.model_dump().keys()
+    assert (linear.identity.impute, linear.label) == ("linear", "cnn+impute=linear")
+    assert (wide.identity.indicator, wide.label) == (True, "cnn+indicator=true")
+    for run in runs:
+        again = Identity.model_validate_json(run.identity.model_dump_json())
+        assert again == run.identity
+    keys = [stage_keys(training_of(run, data)) for run in runs]
+    assert keys[0] == keys[2] != keys[3]
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
         ("random_forest+augment=corruption", "not trained by gradients"),
         ("cnn+augment=noise", "Unknown augment 'noise'"),
+        ("cnn+impute=spline", "Unknown impute 'spline'"),
+        ("cnn+impute=liner", "Did you mean 'linear'"),
+        ("cnn+impute=saits", "needs pypots"),
+        ("cnn+indicator=maybe", "indicator=maybe: write true or false"),
         ("cnn+tuned=20", "option of the command: --tuned"),
     ],
 )
-def test_options_of_a_run_are_checked(spec: str, message: str) -> None:
+def test_options_of_a_run_are_checked(
+    spec: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pypots", None)
     with pytest.raises(HarbenchError, match=message):
         make_plan([spec], [DATASET], ["clean"], [0], "smoke", "cpu")

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harbench import registry
+from harbench.analysis import pairs
 from harbench.analysis.statistics import TESTS
 from harbench.errors import HarbenchError
 from harbench.options import build
-from harbench.protocol import Condition, Significance, read_protocol
+from harbench.protocol import (
+    ORDER,
+    Condition,
+    Corruption,
+    Loss,
+    Protocol,
+    Significance,
+    read_protocol,
+)
 
 NAMES = registry.protocol_names()
 RANDOM_15 = (
@@ -63,6 +74,39 @@ def test_missing_r_has_four_scales_and_clean(percent: int) -> None:
         ("channel", rate),
         ("sensor", rate),
     ]
+
+
+def test_robust_has_the_full_set_in_the_order_of_scales() -> None:
+    protocol, paper = registry.protocol("robust"), registry.protocol("missing-10")
+    assert protocol.split == "subject" and protocol.seeds == (0, 1, 2, 3, 4)
+    assert protocol.significance == paper.significance and protocol.headline == paper.headline
+    found = protocol.conditions
+    assert [c.scale for c in found] == sorted((c.scale for c in found), key=ORDER.__getitem__)
+    for scale in ("mixed", "segment", "channel", "sensor"):
+        rates = [c.rate for c in found if c.scale == scale]
+        assert rates == [0.05, 0.10, 0.15, 0.25, 0.50]
+    assert {c.scale for c in found} == {*ORDER} - {"gaps"}
+
+
+def test_the_analysis_orders_scales_as_protocols_do() -> None:
+    assert pairs.ORDER == ORDER
+    assert (*get_args(Corruption), *get_args(Loss)) == pairs.SCALES
+
+
+def test_rules_that_a_protocol_does_not_use_are_in_no_record() -> None:
+    """Committed records stay those of today's protocols."""
+    path = next(Path(__file__).parents[2].glob("results/dsads/subject/quick/cnn/seed-0.json"))
+    rules = json.loads(path.read_text())["identity"]["rules"]
+    assert registry.protocol("subject").rules() == rules
+    assert {"losses", "replay"} <= set(registry.protocol("robust").rules())
+
+
+def test_a_record_names_the_gaps_by_their_digest_not_their_place() -> None:
+    rules = registry.protocol("robust").rules()
+    assert set(rules["replay"]) == {"name", "sha256"}
+    rules.pop("folds")
+    again = Protocol(name="robust", description="", **rules)
+    assert again.conditions == registry.protocol("robust").conditions
 
 
 def test_the_sweeps() -> None:
@@ -123,6 +167,10 @@ def test_one_sensor_goes_without_sensor_losses() -> None:
     headline = {"scale": "sensor", "rate": 0.1}
     only = type(rules).model_validate({**rules.model_dump(), "headline": headline})
     assert str(only.fitting(1, 3).headline) == "clean"
+    robust = registry.protocol("robust").fitting(1, 1)
+    assert {c.scale for c in robust.conditions} == {
+        *("clean", "mixed", "segment", "joint", "stuck", "saturated", "replay", "complete")
+    }
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -145,6 +193,13 @@ def test_the_known_tests_are_those_of_the_analysis() -> None:
         ("seeds = [0, 1, 1]", "names a seed twice"),
         ("variants = {}", "variants is empty"),
         ("label_fraction = true", "label_fraction: write a number"),
+        ("losses = { bursts = [0.1] }", r"losses\.bursts.*'burst'"),
+        ("losses = { burst = [] }", r"losses\.burst: .*at least 1"),
+        ("losses = { burst = [1.5] }", r"losses\.burst\.0: .*less than 1"),
+        ("replay = 3", "replay: write the name of a file of gaps"),
+        ('replay = "hugadb"', "replay: Unknown file of gaps 'hugadb'. Did you mean 'hugadb-gaps'"),
+        ('replay = "no.json"', "replay: cannot read .*no.json: No such file"),
+        ('train_missing = { scale = "replay" }', "train_missing cannot be replay"),
     ],
 )
 def test_impossible_rules_are_refused_in_words(line: str, said: str, tmp_path: Path) -> None:

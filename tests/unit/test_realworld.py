@@ -189,9 +189,17 @@ def test_a_damaged_inner_zip_is_named(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(HarbenchError, match=r"gyr_walking_csv\.zip is not a complete zip"):
         recordings(tmp_path)
-    path.unlink()
-    with pytest.raises(HarbenchError, match=r"lacks proband1/data/gyr_walking_csv\.zip"):
-        recordings(tmp_path)
+
+
+def test_an_excerpt_is_read_and_said_to_be_one(tmp_path: Path) -> None:
+    folder = write(tmp_path / "raw", {(1, "walking"): inner, (3, "lying"): inner})
+    (folder / "proband1" / "data" / "gyr_walking_csv.zip").unlink()
+    data = store.prepare("realworld", folder)
+    walking = data.windows[data.labels == 7]
+    assert np.isnan(walking[..., 3:6]).all() and not np.isnan(walking[..., :3]).any()
+    incomplete = store.notes("realworld")[1]
+    assert incomplete.startswith("INCOMPLETE: raw lacks 307 of the official archive's 312 files")
+    assert "proband1/data/acc_climbingdown_csv.zip" in incomplete
 
 
 def test_devices_that_never_meet(tmp_path: Path) -> None:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
-from unit.realworld_files import PREFIX, pack
 
 from harbench.data import store
 from harbench.data.gaps import on_grid
@@ -25,32 +22,17 @@ STRETCH, STRIDES = 75, range(40, 75)
 
 
 @pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The excerpt's files as they are; kinds of sensor that it lacks are without a sample."""
-    folder = tmp_path_factory.mktemp("realworld")
-    with zipfile.ZipFile(EXCERPT) as archive:
-        archive.extractall(folder)
-    for kind, title in PREFIX.items():
-        for activity in ("climbingup", "walking"):
-            file = folder / f"proband1/data/{kind}_{activity}_csv.zip"
-            if not file.exists():
-                file.write_bytes(pack([(f"{title}_{activity}_waist.csv", b"")]))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def walking(source: Path) -> Recording:
-    _, found = store.resolve("realworld")[1].recordings(source)
+def walking() -> Recording:
+    _, found = store.resolve("realworld")[1].recordings(EXCERPT)
     return found
 
 
 @pytest.fixture(scope="module")
-def raw(source: Path) -> tuple[np.ndarray, np.ndarray]:
+def raw() -> tuple[np.ndarray, np.ndarray]:
     """The waist's stamps in seconds and accelerations."""
-    file = source / "proband1/data/acc_walking_csv.zip"
-    with zipfile.ZipFile(file) as inner, inner.open("acc_walking_waist.csv") as stream:
-        table = pd.read_csv(stream)
-    return table["attr_time"].to_numpy() / 1000, table.iloc[:, 2:].to_numpy()
+    _, dataset = store.resolve("realworld")
+    (waist,) = (s for s in dataset.stamped(EXCERPT) if s.name == "proband01-walking-1.waist.acc")
+    return waist.stamps, waist.values
 
 
 def test_no_false_gap(walking: Recording) -> None:
@@ -89,7 +71,9 @@ def correlation(one: np.ndarray, other: np.ndarray) -> float:
     return float((one * other).sum() / np.sqrt((one**2).sum() * (other**2).sum()))
 
 
-def test_the_repair_is_said_and_windows_are_whole(source: Path) -> None:
-    data = store.prepare("realworld", source)
-    assert any("arrival times" in note for note in store.notes(data.spec))
+def test_the_bare_excerpt_is_prepared_and_all_is_said() -> None:
+    data = store.prepare("realworld", EXCERPT)
+    said = "\n".join(store.notes(data.spec))
+    assert "arrival times" in said and "INCOMPLETE: realworld-excerpt.zip lacks 309 of" in said
+    assert "Sensor chest is wholly missing." in said
     assert not np.isnan(data.windows[:, :, WAIST, :3]).any()

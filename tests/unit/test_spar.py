@@ -9,6 +9,7 @@ import pytest
 from harbench.datasets.spar import EXERCISES, Spar, SparOptions
 
 from harbench.data import store
+from harbench.errors import HarbenchError
 
 
 def test_the_recordings_of_the_study() -> None:
@@ -27,3 +28,8 @@ def test_its_windows(spar_cache: Path) -> None:
     assert not np.isnan(data.windows).any()
     # Gravity: the accelerometer's mean magnitude is near 1 g.
     assert np.linalg.norm(data.windows[:, :, 0], axis=2).mean() == pytest.approx(1.0, abs=0.2)
+
+
+def test_it_is_read_from_nowhere_else(tmp_path: Path) -> None:
+    with pytest.raises(HarbenchError, match="spar comes with harbench"):
+        store.prepare("spar", tmp_path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 import threading
 import time
 import tracemalloc
@@ -9,11 +11,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 
-from harbench.data import store
+from harbench.data import origin, store
+from harbench.data.audit import audit
 from harbench.data.paths import cache_dir, writing
 from harbench.dataset import (
     DATASETS,
@@ -132,6 +136,17 @@ def test_nothing_is_left_of_a_failed_preparation(
     assert leftovers() == []
 
 
+def test_what_a_kill_has_left_is_removed(fake: type[Fake]) -> None:
+    folder = cache_dir() / "datasets"
+    for name in (".fake.abcd1234", ".fake+step=50.abcd1234"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "windows.f32").write_text("half")
+    store.prepare("fake")
+    assert leftovers() == [".fake+step=50.abcd1234", "fake"]
+    store.prepare("fake+step=50")
+    assert leftovers() == ["fake", "fake+step=50"]
+
+
 def test_too_few_windows_for_the_classes(fake: type[Fake], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fake, "count", 2)
     monkeypatch.setattr(fake, "samples", 192)
@@ -153,6 +168,23 @@ def cut_short(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-8])
 
 
+def half_zeros(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2] + bytes(len(content) - len(content) // 2))
+
+
+def one_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def no_checksum(path: Path) -> None:
+    index = json.loads(path.read_text())
+    del index["checksum"]
+    path.write_text(json.dumps(index))
+
+
 def one_label_less(path: Path) -> None:
     with np.load(path) as arrays:
         columns = {key: arrays[key] for key in arrays}
@@ -164,10 +196,20 @@ def one_label_less(path: Path) -> None:
     [
         ("windows.f32", cut_short),
         ("windows.f32", Path.unlink),
+        ("windows.f32", half_zeros),
+        ("windows.f32", one_bit),
+        ("windows.f32", lambda path: path.write_bytes(b"")),
+        ("windows.f32", lambda path: path.write_bytes(bytes(path.stat().st_size))),
         ("index.npz", cut_short),
         ("index.npz", Path.unlink),
         ("index.npz", lambda path: path.write_bytes(b"")),
         ("index.npz", one_label_less),
+        ("index.npz", half_zeros),
+        ("origin.json", cut_short),
+        ("origin.json", half_zeros),
+        ("origin.json", Path.unlink),
+        ("dataset.json", half_zeros),
+        ("dataset.json", no_checksum),
         ("dataset.json", cut_short),
         ("dataset.json", lambda path: path.write_text("{}")),
         ("dataset.json", lambda path: path.write_text("[]")),
@@ -181,6 +223,13 @@ def test_a_damaged_file_is_said(
     with pytest.raises(HarbenchError, match=r"is damaged .* harbench data prepare fake"):
         store.load("fake")
     assert store.prepare("fake").fingerprint == before
+    assert store.load("fake").fingerprint == before
+
+
+def test_without_its_description_it_is_prepared_anew(fake: type[Fake]) -> None:
+    before = store.prepare("fake").fingerprint
+    (cache_dir() / "datasets" / "fake" / "dataset.json").unlink()
+    assert store.load("fake").fingerprint == before
 
 
 def test_processes_that_need_the_same_dataset_prepare_it_once(
@@ -231,19 +280,6 @@ def test_an_unwritable_folder_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(HarbenchError, match="Cannot write"), writing(tmp_path / "file" / "x"):
         pass
-
-
-def half_zeros(path: Path) -> None:
-    content = path.read_bytes()
-    path.write_bytes(content[: len(content) // 2] + bytes(len(content) - len(content) // 2))
-
-
-def test_zeros_in_place_of_windows_are_damage(fake: type[Fake]) -> None:
-    before = store.prepare("fake").fingerprint
-    half_zeros(cache_dir() / "datasets" / "fake" / "windows.f32")
-    with pytest.raises(HarbenchError, match=r"windows.f32 does not have its checksum"):
-        store.load("fake")
-    assert store.prepare("fake").fingerprint == before
 
 
 def test_short_recordings_are_counted_or_padded(
@@ -309,3 +345,121 @@ def test_far_time_stamps_do_not_fill_the_memory(
 def test_a_name_too_long_for_a_folder_is_refused(fake: type[Fake]) -> None:
     with pytest.raises(HarbenchError, match="at most 200"):
         store.load("folder+at=" + "x" * 300)
+
+
+def _changed(
+    monkeypatch: pytest.MonkeyPatch, fake: type[Fake], change: Callable[[Recording], Recording]
+) -> None:
+    class Changed(fake):
+        def recordings(self, source: Path | None) -> Iterator[Recording]:
+            return map(change, super().recordings(source))
+
+    monkeypatch.setitem(DATASETS, "fake", Changed)
+
+
+def test_recordings_that_repeat_each_other_are_said_and_can_be_left_out(
+    fake: type[Fake], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def repeated(each: Recording) -> Recording:
+        index = int(each.name[1:])
+        if index in (3, 6):
+            each.values[:] = np.random.default_rng(99).normal(size=each.values.shape)
+        elif index in (2, 4):
+            each.values[:] = np.nan
+        return replace(each, subject="one") if index in (3, 6) else each
+
+    _changed(monkeypatch, fake, repeated)
+    data = store.load("fake")
+    note, *rest = store.notes("fake")
+    assert note.startswith("REPEATED: 1 of the recordings") and "(r06 = r03)" in note
+    assert "`random` and `recording` splits" in note and note.endswith("fake+repeats=drop")
+    assert not any("REPEATED" in other for other in rest)
+    fewer = store.load("fake+repeats=drop")
+    assert len(data) - len(fewer) == 9 and "r06 = r03" in store.notes("fake+repeats=drop")[0]
+    copied = {row.kind: row.copied for row in audit(data, seeds=5)}
+    assert copied["random"] > 0 and copied["subject"] == copied["loso"] == 0
+    clean = {row.kind: row for row in audit(fewer, seeds=1)}
+    assert clean["subject"].copied == 0
+
+
+def test_copies_of_another_subject_spoil_every_split(
+    fake: type[Fake], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def alike(each: Recording) -> Recording:
+        each.values[:] = 1.0 if each.name in ("r00", "r01") else each.values
+        return each
+
+    _changed(monkeypatch, fake, alike)
+    store.load("fake")
+    assert "every split can test a copy" in store.notes("fake")[0]
+
+
+def test_a_class_of_one_subject_is_said(fake: type[Fake], monkeypatch: pytest.MonkeyPatch) -> None:
+    def alone(each: Recording) -> Recording:
+        return replace(each, subject="p0" if each.labels[0] else each.subject)
+
+    _changed(monkeypatch, fake, alone)
+    store.load("fake")
+    (note,) = store.notes("fake")
+    assert note.startswith("Only one subject has class b:")
+
+
+def test_missing_channels_and_sensors_are_named(
+    fake: type[Fake], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Two(fake):
+        @property
+        def info(self) -> DatasetInfo:
+            return replace(super().info, channels=("x", "y"), units=("g", "g"))
+
+    monkeypatch.setitem(DATASETS, "fake", Two)
+
+    def lossy(each: Recording) -> Recording:
+        values = np.repeat(each.values, 2, axis=2)
+        values[:, 0, 1] = np.nan
+        if each.name in ("r01", "r02", "r03", "r04", "r05"):
+            values[:, 1] = np.nan
+        return replace(each, values=values)
+
+    _changed(monkeypatch, Two, lossy)
+    store.load("fake")
+    assert store.notes("fake") == [
+        "Sensor s has no y at all.",
+        "Sensor t is wholly missing in 5 of 8 recordings (r01, r02, r03 and 2 more).",
+        "Sensor t lacks 62.7 % of its values.",
+    ]
+
+
+def test_what_the_options_leave_out_is_not_called_unlabelled(
+    fake: type[Fake], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fake, "left_out", "cycling; activities=all takes it")
+
+    def without(each: Recording) -> Recording:
+        each.labels[:] = -1 if each.name == "r03" else each.labels
+        return each
+
+    _changed(monkeypatch, fake, without)
+    store.load("fake")
+    assert store.notes("fake") == [
+        "1 of 8 recordings gave no window: it holds nothing but what is left out "
+        "(cycling; activities=all takes it)."
+    ]
+
+
+def test_other_code_of_the_dataset_is_noticed(
+    fake: type[Fake], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = store.load("fake").fingerprint
+    read = inspect.getsource
+
+    def edited(of: ModuleType) -> str:
+        return read(of) + ("\nother = 1\n" if of.__name__ == __name__ else "")
+
+    monkeypatch.setattr(origin.inspect, "getsource", edited)
+    monkeypatch.setattr(fake, "poke", 1.0)
+    assert store.load("fake").fingerprint != before
+    said = capsys.readouterr().err
+    assert said == "fake is prepared anew: the code that reads it has changed.\n"
+    store.load("fake")
+    assert capsys.readouterr().err == ""

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harbench.data.interpolation import interpolate
-from harbench.data.windows import cut, resample
+from harbench.data.windows import check_recording, cut, resample
 from harbench.dataset import Recording, WindowOptions
 from harbench.errors import HarbenchError
 
@@ -126,14 +126,14 @@ def test_a_grid_point_on_a_sample_needs_only_that_sample(origin: int) -> None:
 def test_wrong_recordings_are_refused(change: dict[str, np.ndarray], message: str) -> None:
     take = dataclasses.replace(recording(regular(20)), **change)
     with pytest.raises(HarbenchError, match=message):
-        list(cut(take, RATE, OPTIONS))
+        check_recording(take)
 
 
 def test_infinite_values_are_refused_with_their_place() -> None:
     take = recording(regular(20))
     take.values[4] = np.inf
     with pytest.raises(HarbenchError, match="'r': sample 4 holds an infinite value"):
-        list(cut(take, RATE, OPTIONS))
+        check_recording(take)
 
 
 def tone(time: np.ndarray, frequency: float) -> Recording:

@@ -9,7 +9,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from harbench.analysis.figures.style import COLUMN, looks, new
-from harbench.analysis.pairs import METRICS, blocks, named, require_one_training, tested
+from harbench.analysis.pairs import METRICS, ORDER, blocks, named, require_one_training, tested
 from harbench.analysis.ranks import friedman
 from harbench.errors import HarbenchError
 
@@ -24,13 +24,13 @@ def ablation(frame: pd.DataFrame, metric: str = "f1_macro") -> Figure:
         raise HarbenchError("No record is of a sweep; run the protocol ablation.")
     require_one_training(data)
     variants = list(dict.fromkeys(data["variant"]))
-    # Clean comes first, and the others by rate.
-    conditions = sorted(set(zip(data["rate"], data["scale"], strict=True)))
+    found = set(zip(data["scale"], data["rate"], strict=True))
+    conditions = sorted(found, key=lambda each: (ORDER[each[0]], each[1]))
     figure = new(COLUMN * 2, 2.8)
     (axes,) = figure.axes
     width = 0.8 / len(conditions)
     colours = sns.color_palette("colorblind")
-    for i, (rate, scale) in enumerate(conditions):
+    for i, (scale, rate) in enumerate(conditions):
         part = data[(data["scale"] == scale) & (data["rate"] == rate)]
         grouped = 100 * part.groupby("variant")[metric].agg(["mean", "std"]).loc[variants]
         axes.bar(
@@ -39,7 +39,7 @@ def ablation(frame: pd.DataFrame, metric: str = "f1_macro") -> Figure:
             width,
             yerr=grouped["std"].fillna(0),
             label=tested(scale, rate),
-            color=colours[i],
+            color=colours[i % len(colours)],
             hatch=HATCHES[i % len(HATCHES)],
             edgecolor="white",
             error_kw={"linewidth": 0.7},

@@ -11,17 +11,19 @@ from matplotlib.figure import Figure
 from harbench.analysis.figures.style import COLUMN, looks, new
 from harbench.analysis.pairs import (
     METRICS,
+    ORDER,
+    SCALES,
     TESTING,
     named,
     require_one_training,
     split_ratio,
     tested,
 )
+from harbench.analysis.robustness import AREA, curve_scales, summary_table
 from harbench.analysis.slope import robustness_slopes
 from harbench.analysis.statistics import corrected_t, resolution
+from harbench.analysis.table import Rules
 from harbench.errors import HarbenchError
-
-SCALES = ("mixed", "segment", "channel", "sensor")
 
 
 def missing(frame: pd.DataFrame, metric: str = "f1_macro") -> Figure:
@@ -66,7 +68,8 @@ def sweep(frame: pd.DataFrame, metric: str = "f1_macro") -> Figure:
     figure = new(COLUMN * len(settings), 2.4, 1, len(settings))
     for axes, setting in zip(figure.axes, settings, strict=True):
         part = data[data["setting"] == setting]
-        groups = {tested(*key): rows for key, rows in part.groupby(["scale", "rate"])}
+        found = sorted(part.groupby(["scale", "rate"]), key=lambda each: _place(each[0]))
+        groups = {tested(*key): rows for key, rows in found}
         for (name, rows), look in zip(groups.items(), looks(list(groups)).values(), strict=True):
             _line(axes, rows, "value", metric, name, look)
         axes.set(xlabel=setting, ylabel=f"{METRICS[metric]} (%)")
@@ -115,6 +118,34 @@ def slope(frame: pd.DataFrame, control: str, metric: str = "f1_macro") -> Figure
     return figure
 
 
+def areas(frame: pd.DataFrame, control: str, metric: str = "f1_macro") -> Figure:
+    """A panel per dataset and scale: area under the score-rate curve, each row less `control`.
+
+    95 % intervals of the paired corrected t, not adjusted. Left of 0 the control is better.
+    """
+    table = summary_table(frame, curve_scales(frame), Rules(metric=metric, control=control))
+    panels = [i for i, c in enumerate(table.columns) if c.condition.scale.startswith(AREA)]
+    wide, names = min(2, len(panels)), [name for name in table.rows if name != control]
+    high = -(-len(panels) // wide)
+    figure = new(COLUMN * wide, (0.9 + 0.24 * len(names)) * high, high, wide)
+    for axes, panel in zip(figure.axes, panels, strict=False):
+        for place, name in enumerate(names):
+            cell = table.rows[name][panel]
+            if cell and cell.result:
+                found = cell.result
+                bars = [[found.high - found.effect], [found.effect - found.low]]
+                axes.errorbar(-found.effect, place, xerr=bars, fmt="o", color="black", capsize=2)
+        axes.axvline(0, color="grey", linewidth=0.8)
+        axes.set_yticks(range(len(names)), names)
+        axes.set_ylim(-0.6, len(names) - 0.4)
+        column = table.columns[panel]
+        axes.set_title(f"{column.dataset}, {column.condition.scale}", fontsize=7)
+        axes.set_xlabel(f"points of {METRICS[metric]}, row less {control}")
+    for axes in figure.axes[len(panels) :]:
+        axes.remove()
+    return figure
+
+
 def _line(
     axes: Axes,
     rows: pd.DataFrame,
@@ -136,6 +167,11 @@ def _line(
     x, mean, low, high = np.array(points).T
     axes.plot(x, mean, label=name, markersize=3, linewidth=1, **look)  # type: ignore[arg-type]
     axes.fill_between(x, low, high, color=look["color"], alpha=0.15, linewidth=0)
+
+
+def _place(condition: tuple[str, float]) -> tuple[int, float]:
+    scale, rate = condition
+    return ORDER[scale], rate
 
 
 def _legend(figure: Figure) -> None:

@@ -123,10 +123,17 @@ def _places(
     return found
 
 
-def _body(axes: Axes, sensors: Mapping[str, tuple[float, float, float]]) -> None:
+def outline(axes: Axes, grey: str = "0.75") -> None:
+    """Draw a standing person from the front, metres from the pelvis, without axes."""
     for limb in LIMBS:
-        axes.plot(*zip(*limb, strict=True), color="0.75", linewidth=5, solid_capstyle="round")
-    axes.add_patch(Circle((0.0, 0.62), 0.12, color="0.75"))
+        axes.plot(*zip(*limb, strict=True), color=grey, linewidth=5, solid_capstyle="round")
+    axes.add_patch(Circle((0.0, 0.62), 0.12, color=grey))
+    axes.set(xlim=(-0.95, 0.95), ylim=(-1.0, 0.85), aspect="equal")
+    axes.axis("off")
+
+
+def _body(axes: Axes, sensors: Mapping[str, tuple[float, float, float]]) -> None:
+    outline(axes)
     for (right, up), names in _places(sensors).items():
         # Seen from the front, so the body's right is on the left of the picture.
         axes.plot(-right, up, "o", color="C1", markersize=5)
@@ -139,8 +146,6 @@ def _body(axes: Axes, sensors: Mapping[str, tuple[float, float, float]]) -> None
             fontsize=6,
             ha="right" if right > 0 else "left",
         )
-    axes.set(xlim=(-0.95, 0.95), ylim=(-1.0, 0.85), aspect="equal")
-    axes.axis("off")
 
 
 def _spread(values: np.ndarray) -> tuple[list[float], list[float]]:

@@ -1,0 +1,82 @@
+"""`harbench model`: a trained run taken along, and used on new recordings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="A trained run as a model: export, predict.", no_args_is_help=True)
+Format = Annotated[
+    str, typer.Option("--format", help="safetensors (for harbench.load) or onnx as well.")
+]
+Folder = Annotated[Path, typer.Argument(help="Folder that `harbench model export` wrote.")]
+File = Annotated[str, typer.Option("--method", help="Python file of a method not registered.")]
+
+
+@app.command()
+def export(
+    record: Annotated[Path, typer.Argument(help="File of a record (results/.../seed-0.json).")],
+    out: Annotated[Path, typer.Option(help="Folder to write, empty or new.")],
+    kind: Format = "safetensors",
+    method: File = "",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+) -> None:
+    """Write the network of a record with all that it needs to classify raw windows.
+
+    It comes from the cache, or is trained again if the cache has lost it; its accuracy on the
+    test windows must be the record's.
+    """
+    from harbench import model
+    from harbench.errors import unknown
+    from harbench.running.export import export
+
+    if kind not in ("safetensors", "onnx"):
+        raise unknown("format", kind, ("safetensors", "onnx"))
+    found = export(record, method, device)
+    model.save(found, out)
+    typer.echo(
+        f"{out}: {found.method.name} for {len(found.info.sensors)} sensors at {found.info.rate:g} "
+        f"Hz, {len(found.classes)} classes; accuracy {100 * found.card.scores['accuracy']:.1f} % "
+        "on its test windows, as recorded."
+    )
+    if kind == "onnx":
+        from harbench.onnx import write
+
+        largest = write(found, out / "model.onnx")
+        typer.echo(f"{out / 'model.onnx'}: ONNX Runtime differs by at most {largest:.1e}.")
+
+
+@app.command()
+def predict(
+    folder: Folder,
+    recording: Annotated[
+        Path, typer.Argument(help="CSV: time in seconds, <sensor>.<channel> columns.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="CSV file; else the table is printed.")] = None,
+    step: Annotated[
+        int | None, typer.Option(min=1, help="Steps between windows; half a window.")
+    ] = None,
+    method: File = "",
+) -> None:
+    """Say what was done when in a recording: a row per window, with its probabilities."""
+    import pandas as pd
+
+    from harbench import model
+    from harbench.data.paths import writing
+    from harbench.data.tables import read_recording
+
+    found = model.load(folder, method)
+    begins, probabilities = found.predict_recording(read_recording(recording, found.info), step)
+    table = pd.DataFrame(probabilities, columns=list(found.classes)).round(4)
+    best = probabilities.argmax(axis=1)
+    table.insert(0, "begin", begins.round(3))
+    table.insert(1, "end", (begins + found.card.window / found.info.rate).round(3))
+    table.insert(2, "label", [found.classes[index] for index in best])
+    if out is None:
+        typer.echo(table.iloc[:, :3].assign(p=probabilities.max(axis=1).round(3)).to_string())
+        return
+    with writing(out) as temporary:
+        table.to_csv(temporary, index=False)
+    typer.echo(f"{len(table)} windows written to {out}")

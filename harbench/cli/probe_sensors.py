@@ -1,0 +1,163 @@
+"""`harbench probe`: questions to trained methods that no protocol asks."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harbench.cli.run import Device
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from harbench.analysis.sensors import SensorScores
+    from harbench.running.plan import Run
+    from harbench.running.probe_records import SensorProbe
+
+# Sensors in one table of activities: so many fit into 80 letters.
+SIDE_BY_SIDE = 7
+
+
+class SetMetric(StrEnum):
+    """What a set of sensors is scored by."""
+
+    f1_macro = "f1_macro"
+    accuracy = "accuracy"
+
+
+def sensors(
+    method: Annotated[list[str], typer.Argument(help="Methods, or Python files with one.")],
+    dataset: Annotated[str, typer.Option(help="Dataset with two sensors or more.")],
+    protocol: Annotated[str, typer.Option(help="Whose split and labels.")] = "subject",
+    seeds: Annotated[
+        str | None, typer.Option(help="For example 0-4 or 0,2; default: the protocol's.")
+    ] = None,
+    budget: Annotated[str, typer.Option(help="Epochs per stage: paper, quick, smoke.")] = "paper",
+    device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.auto,
+    metric: Annotated[
+        SetMetric, typer.Option(help="Score of a set of sensors.")
+    ] = SetMetric.f1_macro,
+    figure: Annotated[
+        Path | None, typer.Option(help="Draw all methods as well: PDF, PNG or SVG file.")
+    ] = None,
+    results: Annotated[
+        Path | None, typer.Option(help="Folder of records; $HARBENCH_RESULTS or ./results.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Score anew.")] = False,
+) -> None:
+    """Which sensors can be lost: every set of sensors scored with the trained method.
+
+    Trains where the cache has no trained method; all else is forward passes. Each method's scores
+    go to results/probes/, and are used again by the next call.
+    """
+    from rich.console import Console
+
+    from harbench.analysis.figures.style import SUFFIXES
+    from harbench.cli.figure import write_figure
+    from harbench.errors import HarbenchError
+    from harbench.running.plan import make_plan, parse_seeds
+    from harbench.running.store import default_results, require_writable
+
+    if figure is not None and figure.suffix not in SUFFIXES:
+        raise HarbenchError(f"--figure {figure}: a figure ends in {', '.join(SUFFIXES)}.")
+    chosen = parse_seeds(seeds) if seeds is not None else None
+    plans = [
+        make_plan([name], [dataset], [protocol], chosen, budget, device.value)
+        for name in dict.fromkeys(method)
+    ]
+    if len(plans[0][0].protocol.variants) > 1:
+        raise HarbenchError(f"Protocol {protocol!r} is a sweep of configurations: choose another.")
+    root = results or default_results()
+    require_writable(root)
+    console, found = Console(highlight=False), []
+    for runs in plans:
+        probe = _probe(runs, root, force, console)
+        found.append(_as_scores(probe, runs[0].label, metric.value))
+        _show(console, found[-1], metric.value)
+    if figure is not None:
+        from harbench.analysis.figures.sensors import sensor_map
+
+        write_figure(sensor_map(found, metric.value), figure)
+
+
+def _probe(runs: list[Run], root: Path, force: bool, console: Console) -> SensorProbe:
+    """The probe of a method's runs, from the results folder where it is there."""
+    from harbench.cli.progress import Display
+    from harbench.running.probe_records import find_probe, probe_path, write_probe
+    from harbench.running.provenance import command_line
+    from harbench.running.sensors import probe_sensors
+
+    path = probe_path(root, runs[0], "sensors")
+    probe = None if force else find_probe(path, runs)
+    if probe is None:
+        with Display(console, runs, runs) as display:
+            probe = probe_sensors(
+                runs,
+                command_line(),
+                display.news,
+                lambda run, found: display.ended(run, f"{len(found.kept)} sets of sensors"),
+            )
+        write_probe(path, probe)
+    console.print(f"Scores: {path}", style="dim", soft_wrap=True)
+    return probe
+
+
+def _as_scores(probe: SensorProbe, label: str, metric: str) -> SensorScores:
+    """What the analysis needs of a probe, in %."""
+    import numpy as np
+
+    from harbench.analysis.sensors import SensorScores
+
+    def numbers(values: object) -> np.ndarray:
+        return 100 * np.array(values, dtype=np.float64)
+
+    kept = np.zeros((len(probe.sets), len(probe.sensors)), dtype=bool)
+    for row, members in enumerate(probe.sets):
+        kept[row, members] = True
+    one_split = len(probe.runs) > 1 and len({run.split for run in probe.runs}) == 1
+    return SensorScores(
+        method=label,
+        dataset=probe.runs[0].identity.dataset,
+        sensors=tuple(sensor.name for sensor in probe.sensors),
+        positions=tuple((s.position[0], s.position[1], s.position[2]) for s in probe.sensors),
+        classes=tuple(probe.classes),
+        kept=kept,
+        scores=numbers([[getattr(s, metric) for s in run.kept] for run in probe.runs]),
+        none=numbers([getattr(run.none, metric) for run in probe.runs]),
+        per_class=numbers([[s.f1_per_class for s in run.kept] for run in probe.runs]),
+        orders=tuple(tuple(order) for order in probe.orders),
+        ratio=0.0 if one_split else float(np.mean([run.test / run.train for run in probe.runs])),
+    )
+
+
+def _show(console: Console, scores: SensorScores, metric: str) -> None:
+    """The three tables of a method, and how to read them."""
+    from rich.table import Table
+
+    from harbench.analysis.pairs import METRICS
+    from harbench.analysis.sensors import activity_rows, notes, size_rows, value_rows
+
+    console.print(f"\n[bold]{scores.method} · {scores.dataset} · {METRICS[metric]} %[/]")
+    first, *others = zip(*activity_rows(scores), strict=True)
+    blocks = [
+        [list(row) for row in zip(first, *others[at : at + SIDE_BY_SIDE], strict=True)]
+        for at in range(0, len(others), SIDE_BY_SIDE)
+    ]
+    for head, *body in (size_rows(scores), value_rows(scores), *blocks):
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for index, title in enumerate(head):
+            words = title in ("worst set", "best set") or not index
+            table.add_column(
+                title,
+                justify="left" if words else "right",
+                overflow="fold",
+                min_width=max(map(len, title.split())),
+            )
+        for row in body:
+            table.add_row(*row)
+        console.print(table)
+        console.print()
+    console.print("\n".join(notes(scores)), style="dim")

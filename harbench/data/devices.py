@@ -1,0 +1,62 @@
+"""Devices with clocks of their own: their series on one grid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harbench.data.gaps import on_grid
+from harbench.dataset import DatasetInfo, FloatArray, IntArray
+from harbench.errors import HarbenchError
+
+LARGEST_GRID = 50_000_000
+# Seconds (S,), values (S, N, C) with NaN for other devices, labels (S,) where there are any.
+Series = tuple[NDArray[np.float64], FloatArray, IntArray | None]
+
+
+def aligned(series: Mapping[str, Series], info: DatasetInfo, max_gap: float, where: str) -> Series:
+    """The interval that all series share, on one grid of the dataset's rate.
+
+    series: by device, `<sensor>` or `<sensor>.<part>`. Pauses longer than max_gap seconds are
+    missing; labels are those of the nearest sample.
+    """
+    grid = _grid(series, info.rate, where)
+    names = [sensor.name for sensor in info.sensors]
+    values = np.full((len(grid), len(names), len(info.channels)), np.nan, np.float32)
+    labels = None
+    for device, (time, samples, given) in series.items():
+        row = names.index(device.partition(".")[0])
+        for column in np.flatnonzero(~np.isnan(samples[:, row]).all(axis=0)):
+            if not np.isnan(values[:, row, column]).all():
+                channel = info.channels[column]
+                raise HarbenchError(f"{where}: two files of {device} hold {channel}.")
+            present = ~np.isnan(samples[:, row, column])
+            signal = samples[present, row, column, None].astype(np.float64)
+            values[:, row, column] = on_grid(time[present], signal, grid, max_gap)[:, 0]
+        if given is not None:
+            if labels is not None:
+                raise HarbenchError(f"{where}: only one of its files may have a column `label`.")
+            right = np.clip(np.searchsorted(time, grid), 1, max(len(time) - 1, 1))
+            left = right - 1
+            labels = given[np.where(grid - time[left] < time[right] - grid, left, right)]
+    return grid, values, labels
+
+
+def _grid(series: Mapping[str, Series], rate: float, where: str) -> NDArray[np.float64]:
+    begin = max(time[0] for time, _, _ in series.values())
+    end = min(time[-1] for time, _, _ in series.values())
+    count = int((end - begin) * rate + 1e-6) + 1
+    if end <= begin:
+        raise HarbenchError(
+            f"{where}: its devices ({', '.join(series)}) share no interval of time. `time` is "
+            "in seconds of a clock that all of them share."
+        )
+    if count > LARGEST_GRID:
+        raise HarbenchError(
+            f"{where}: its devices share {end - begin:.3g} s, {count:.3g} steps at {rate:g} Hz."
+            " Is `time` in seconds?"
+        )
+    grid: NDArray[np.float64] = begin + np.arange(count) / rate
+    return grid

@@ -1,0 +1,90 @@
+"""What methods and datasets there are and what methods say of themselves; imports none of them."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import pkgutil
+from dataclasses import dataclass, fields
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from zlib import crc32
+
+OWN = "harbench.methods."
+# Okabe and Ito's colours without orange and black: for methods that name none.
+COLOURS = ("#0072B2", "#009E73", "#56B4E9", "#CC79A7", "#F0E442")
+
+
+@dataclass(frozen=True)
+class Described:
+    """A method's class attributes, read from its source. title: its display name."""
+
+    name: str
+    title: str
+    colour: str
+    kind: str = ""
+    reference: str = ""
+
+
+def name_of(kind: str, module: str) -> str:
+    """What the method or dataset of a file is called: datasets have hyphens for underscores."""
+    return module.replace("_", "-") if kind == "dataset" else module
+
+
+@cache
+def modules(group: str) -> dict[str, str]:
+    """Name -> module path of everything in harbench.<group> and its entry points."""
+    package = importlib.import_module(f"harbench.{group}")
+    found = {
+        name_of(group.removesuffix("s"), module.name): f"harbench.{group}.{module.name}"
+        for module in pkgutil.iter_modules(package.__path__)
+    }
+    for point in entry_points(group=f"harbench.{group}"):
+        found.setdefault(point.name, point.value.partition(":")[0])
+    return found
+
+
+@cache
+def described(name: str) -> Described:
+    """What the method `name` says of itself; its name alone where its source cannot be found."""
+    said = _attributes(modules("methods").get(name, ""))
+    said.setdefault("title", name)
+    said.setdefault("colour", COLOURS[crc32(name.encode()) % len(COLOURS)])
+    return Described(**{**said, "name": name})
+
+
+def title(row: str) -> str:
+    """How people write a row: "CNN, augment=corruption" for ``cnn+augment=corruption``."""
+    name, *options = row.split("+")
+    return ", ".join([described(name).title, *options])
+
+
+def _attributes(module: str) -> dict[str, str]:
+    """The words that the registered class of a module assigns to the fields of Described."""
+    source = _source(module)
+    wanted = {field.name for field in fields(Described)}
+    found: dict[str, str] = {}
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ClassDef) and _is_registered(node):
+            for line in node.body:
+                if isinstance(line, ast.Assign) and isinstance(line.value, ast.Constant):
+                    names = {target.id for target in line.targets if isinstance(target, ast.Name)}
+                    found |= {key: str(line.value.value) for key in names & wanted}
+    return found
+
+
+def _source(module: str) -> str:
+    """A module's text; empty where it cannot be read without running foreign code."""
+    parent, _, last = module.rpartition(".")
+    folders = importlib.import_module(parent).__path__ if module.startswith(OWN) else []
+    for folder in folders:
+        path = Path(folder) / f"{last}.py"
+        if path.is_file():
+            return path.read_text(encoding="utf-8")
+    return ""
+
+
+def _is_registered(node: ast.ClassDef) -> bool:
+    return any(getattr(each, "id", "") == "register_method" for each in node.decorator_list)

@@ -1,0 +1,89 @@
+"""From a record back to the run that made it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from harbench import registry
+from harbench.data import store
+from harbench.method import budget
+from harbench.options import build
+from harbench.protocol import Protocol
+from harbench.running.configure import Configured
+from harbench.running.plan import Run, identity_of, resolve_device
+from harbench.running.provenance import PACKAGES, installed
+from harbench.running.reading import read_record
+from harbench.running.records import Identity, Record
+from harbench.running.scout import plain
+
+
+def run_of(path: Path, method: str = "", device: str = "auto") -> tuple[Run, Record]:
+    """The run that a record is of, as today's code and data make it, and the record.
+
+    method: the Python file of a method that is not registered. Raises HarbenchError where the
+    record, its method or its dataset cannot be read. What has changed since says `changes`.
+    """
+    record = read_record(path)
+    said = record.identity
+    source = method or said.method
+    cls = registry.method_class(source)
+    configured = Configured(
+        method=cls(build(cls.Config, said.config, f"{path}: method {said.method!r}")),
+        source=source,
+        label=path.parent.name,
+        augment=said.augment,  # type: ignore[arg-type]
+        impute=said.impute,  # type: ignore[arg-type]
+        indicator=said.indicator,
+        tuned=said.tuned,
+    )
+    dataset, protocol, spent = store.load(said.dataset), _protocol(said), budget(said.budget)
+    run = Run(
+        method=source,
+        config=asdict(configured.method.config),
+        label=configured.label,
+        variant=record.variant,
+        dataset=said.dataset,
+        source=said.dataset,
+        protocol=protocol,
+        budget=spent,
+        precision=said.precision,  # type: ignore[arg-type]
+        augment=configured.augment,
+        impute=configured.impute,
+        indicator=configured.indicator,
+        device=resolve_device(device, said.precision),  # type: ignore[arg-type]
+        seed=said.seed,
+        identity=identity_of(
+            plain(configured), dataset, protocol, spent, said.precision, said.seed
+        ),
+    )
+    return run, record
+
+
+def changes(record: Record, run: Run) -> list[str]:
+    """In words, what is not today as it was when a record was made; nothing if all is."""
+    before = record.identity.model_dump(mode="json")
+    today = run.identity.model_dump(mode="json")
+    words = {
+        "code": "the method's code has changed",
+        "fingerprint": "the data has changed",
+        "evaluator": "splits, corruption, metrics or selection have changed",
+    }
+    found = [
+        words.get(key, f"{key} is {today.get(key)!r}, was {before.get(key)!r}")
+        for key in before.keys() | today.keys()
+        if before.get(key) != today.get(key)
+    ]
+    packages, was = installed(PACKAGES), record.provenance.packages
+    found += [f"{k} is {packages[k]}, was {was[k]}" for k in packages if was.get(k) != packages[k]]
+    return sorted(found)
+
+
+def _protocol(said: Identity) -> Protocol:
+    """The rules of a record as a protocol."""
+    rules: dict[str, Any] = dict(said.rules)
+    folds = rules.pop("folds", None)
+    if folds:
+        rules["seeds"] = tuple(range(folds))
+    return Protocol(name=said.protocol, description="", **rules)

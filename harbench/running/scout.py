@@ -1,0 +1,163 @@
+"""Configures and builds a method for a plan; one whose code is foreign in a process of its own.
+
+What its code does there, be it an exception or the end of the process, costs its own runs only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from harbench import registry
+from harbench.data import store
+from harbench.dataset import HARDataset
+from harbench.errors import BrokenCodeError, HarbenchError, one_line
+from harbench.method import Augment, Budget, Impute
+from harbench.options import format_spec, parse_spec
+from harbench.running import processes
+from harbench.running.configure import Configured, Tuned, check_method, configure
+from harbench.training.identity import method_code
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a method is to be configured for. dataset: what that is loaded by."""
+
+    dataset: str
+    values: Mapping[str, Any]
+    tuned: Tuned | None = None
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A configured method in plain values, as `Run` and `Identity` name them.
+
+    broken: why its code cannot be run, "" where it can; trace: where that was found.
+    """
+
+    name: str
+    source: str
+    label: str
+    config: dict[str, Any]
+    augment: Augment
+    impute: Impute
+    indicator: bool
+    tuned: int
+    code: str
+    broken: str = ""
+    trace: str = ""
+
+
+def plan_method(
+    spec: str, asked: Sequence[Asked], spent: Budget, apart: bool, limit: float | None = None
+) -> list[Planned]:
+    """An answer to each question.
+
+    apart: foreign code runs in another process, which is given up after `limit` seconds.
+    Raises HarbenchError for what the user can mend: unknown names, impossible values.
+    """
+    if not (apart and registry.is_foreign(parse_spec(spec)[0])):
+        return _plan_all(spec, asked, spent)
+    ours, theirs = processes.context(on_gpu=False).Pipe(duplex=False)
+    process = processes.context(on_gpu=False).Process(
+        target=_answer, args=(theirs, spec, asked, spent, processes.environment()), daemon=True
+    )
+    with processes.deaf():
+        process.start()
+    theirs.close()
+    try:
+        answer = ours.recv() if ours.poll(limit) else f"takes longer than {limit:g} seconds"
+    except EOFError:
+        process.join()
+        answer = f"ends the process (exit code {process.exitcode})"
+    finally:
+        processes.end([process])
+        ours.close()
+    if isinstance(answer, HarbenchError):
+        raise answer
+    if isinstance(answer, str):
+        error = f"Method {spec!r}: its code {answer} while it is imported or built."
+        return [_broken(spec, each, error) for each in asked]
+    planned: list[Planned] = answer
+    return planned
+
+
+def _answer(
+    connection: Connection,
+    spec: str,
+    asked: Sequence[Asked],
+    spent: Budget,
+    environment: dict[str, str],
+) -> None:
+    os.environ.update(environment)
+    try:
+        answer: list[Planned] | HarbenchError = _plan_all(spec, asked, spent)
+    except HarbenchError as error:
+        answer = HarbenchError(str(error))
+    processes.send(connection, answer)
+
+
+def _plan_all(spec: str, asked: Sequence[Asked], spent: Budget) -> list[Planned]:
+    load = cache(store.load)
+    return [_planned(spec, each, load(each.dataset), spent) for each in asked]
+
+
+def _planned(spec: str, asked: Asked, dataset: HARDataset, spent: Budget) -> Planned:
+    found = None
+    try:
+        configured = configure(spec, dataset, asked.values, asked.tuned)
+        found = plain(configured)
+        check_method(configured.method, dataset, spent, configured.indicator)
+    except BrokenCodeError as error:
+        return replace(_broken(spec, asked, str(error)), trace=traceback.format_exc())
+    except HarbenchError:
+        raise
+    except (Exception, SystemExit) as error:  # a method's own code may do anything
+        words = f"Method {spec!r} cannot be built: {one_line(error)}"
+        return replace(
+            found or _broken(spec, asked, words), broken=words, trace=traceback.format_exc()
+        )
+    return found
+
+
+def plain(found: Configured) -> Planned:
+    """A configured method without its objects."""
+    method = found.method
+    return Planned(
+        name=method.name,
+        source=found.source,
+        label=found.label,
+        config=asdict(method.config),
+        augment=found.augment,
+        impute=found.impute,
+        indicator=found.indicator,
+        tuned=found.tuned,
+        code=method_code(type(method)),
+    )
+
+
+def _broken(spec: str, asked: Asked, error: str) -> Planned:
+    """What is known of a method without its code."""
+    source, own = parse_spec(spec)
+    name = Path(source).stem if source.endswith(".py") else source
+    config = {**asked.values, **own}
+    code = hashlib.sha256(registry.text_of(source)).hexdigest()
+    return Planned(
+        name=name,
+        source=source,
+        label=format_spec(name, config),
+        config=config,
+        augment="none",
+        impute="zero",
+        indicator=False,
+        tuned=0,
+        code=code,
+        broken=error,
+    )

@@ -1,0 +1,148 @@
+"""From a record to a model that classifies a person's own recording."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from end_to_end.commands import DATASET, Cli, folder, read
+
+import harbench
+from harbench.data import store
+from harbench.errors import HarbenchError
+from harbench.running.predictions import exported
+from harbench.running.reading import read_record
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Results of four small runs, and the cache that has their networks."""
+    results, cache = tmp_path_factory.mktemp("results"), tmp_path_factory.mktemp("cache")
+    methods = ["cnn", "random_forest", "cnn+impute=linear+indicator=true", "cnn+impute=knn"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HARBENCH_CACHE", str(cache))
+        harbench.run(methods, "clean", DATASET, budget="smoke", seeds=[0], results=results)
+    return results, cache
+
+
+@pytest.fixture
+def trained(runs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The results folder of `runs`, with its cache in use."""
+    monkeypatch.setenv("HARBENCH_CACHE", str(runs[1]))
+    return runs[0]
+
+
+def record(results: Path, label: str) -> Path:
+    return folder(results, "clean", label) / "seed-0.json"
+
+
+@pytest.mark.parametrize("label", ["cnn", "random_forest", "cnn+impute=linear+indicator=true"])
+def test_a_model_answers_as_its_run_did(
+    cli: Cli, trained: Path, tmp_path: Path, label: str
+) -> None:
+    path = record(trained, label)
+    answer = cli("model", "export", path, "--out", tmp_path / "model")
+    assert answer.code == 0, answer.err
+    model = harbench.load(tmp_path / "model")
+    kept = exported(path, read_record(path))
+    windows = np.array(store.load(DATASET).windows)[kept["window"]]
+    found = model.predict_proba(windows)
+    assert np.allclose(
+        found, kept[[f"probability_{k}" for k in range(len(model.classes))]], atol=2e-3
+    )
+    assert (model.predict(windows) == kept["predicted_name"]).mean() > 0.99
+    windows[:, :20, 0] = np.nan
+    assert np.isfinite(model.predict_proba(windows)).all()
+
+
+def test_a_recording_is_classified_window_by_window(
+    cli: Cli, trained: Path, tmp_path: Path
+) -> None:
+    assert cli("model", "export", record(trained, "cnn"), "--out", tmp_path / "m").code == 0
+    model = harbench.load(tmp_path / "m")
+    info = model.info
+    names = [f"{s.name}.{c}" for s in info.sensors for c in info.channels]
+    time = 100 + np.arange(700) / 70
+    table = pd.DataFrame(np.random.default_rng(0).normal(size=(700, len(names))), columns=names)
+    table.insert(0, "time", time)
+    # The last sensor was not worn.
+    table.iloc[:, : -len(info.channels)].to_csv(tmp_path / "day.csv", index=False)
+    day, out = tmp_path / "day.csv", tmp_path / "o.csv"
+    done = cli("model", "predict", tmp_path / "m", day, "--out", out)
+    assert done.code == 0, done.err
+    found = pd.read_csv(out)
+    assert found["begin"].iloc[0] == 100 and set(found["label"]) <= set(info.classes)
+    assert np.allclose(found["end"] - found["begin"], model.card.window / info.rate, atol=2e-3)
+    assert np.allclose(found[list(info.classes)].sum(axis=1), 1, atol=1e-3)
+    assert "label" in cli("model", "predict", tmp_path / "m", tmp_path / "day.csv").out
+    for content, words in [
+        ("time,hat.acc_x\n0,1\n", "hat.acc_x"),
+        ("t,a\n0,1\n", "no column `time`"),
+        ("time\n0\n", "no signal"),
+        (f"time,{names[0]}\n0,1\n0,2\n", "must increase"),
+        (f"time,{names[0]}\n0,1\n1,2\n", "as long as a window"),
+    ]:
+        (tmp_path / "bad.csv").write_text(content)
+        bad = cli("model", "predict", tmp_path / "m", tmp_path / "bad.csv")
+        assert bad.code == 2 and words in bad.err and "Traceback" not in bad.err
+
+
+def test_what_cannot_be_taken_along_is_said(cli: Cli, trained: Path, tmp_path: Path) -> None:
+    knn = cli("model", "export", record(trained, "cnn+impute=knn"), "--out", tmp_path / "k")
+    assert knn.code == 2 and "impute=knn" in knn.err and not (tmp_path / "k").exists()
+    changed = read(record(trained, "cnn"))
+    changed["identity"]["fingerprint"] = "0" * 64
+    other = tmp_path / "cnn" / "seed-0.json"
+    other.parent.mkdir()
+    other.write_text(json.dumps(changed))
+    answer = cli("model", "export", other, "--out", tmp_path / "o")
+    assert answer.code == 2 and "the data has changed" in answer.err
+    full = cli("model", "export", record(trained, "cnn"), "--out", tmp_path)
+    assert full.code == 2 and "not empty" in full.err
+
+
+def test_damaged_models_are_refused(cli: Cli, trained: Path, tmp_path: Path) -> None:
+    place = tmp_path / "m"
+    assert cli("model", "export", record(trained, "cnn"), "--out", place).code == 0
+    card = json.loads((place / "model.json").read_text())
+    for change, words in [
+        ({"code": "0" * 64}, "other code"),
+        ({"window": 1}, "window"),
+        ({"info": {}}, "info"),
+        ({"method": "nobody"}, "nobody"),
+        ({"config": {"width": 4}}, "does not fit its card"),
+    ]:
+        (place / "model.json").write_text(json.dumps({**card, **change}))
+        with pytest.raises(HarbenchError, match=words):
+            harbench.load(place)
+    (place / "model.json").write_text(json.dumps(card))
+    whole = (place / "model.safetensors").read_bytes()
+    (place / "model.safetensors").write_bytes(whole[:-8])
+    with pytest.raises(HarbenchError, match="absent or damaged"):
+        harbench.load(place)
+    with pytest.raises(HarbenchError, match="holds no model"):
+        harbench.load(tmp_path / "nowhere")
+
+
+def test_a_graph_gives_the_same_scores_or_the_method_says_no(
+    cli: Cli, trained: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("onnxruntime")
+    import onnxruntime
+
+    path, place = record(trained, "cnn"), tmp_path / "m"
+    done = cli("model", "export", path, "--out", place, "--format", "onnx")
+    assert done.code == 0, done.err
+    model = harbench.load(place)
+    session = onnxruntime.InferenceSession(place / "model.onnx")
+    windows = np.array(store.load(DATASET).windows[:5])
+    windows[2:, :30, 1] = np.nan
+    logits = session.run(None, {"windows": windows})[0]
+    assert (np.array(model.classes)[logits.argmax(axis=1)] == model.predict(windows)).all()
+    forest = record(trained, "random_forest")
+    refused = cli("model", "export", forest, "--out", tmp_path / "f", "--format", "onnx")
+    assert refused.code == 2 and "cannot be written as ONNX" in refused.err
+    assert (tmp_path / "f" / "model.safetensors").is_file()
