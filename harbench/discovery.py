@@ -61,12 +61,20 @@ def title(row: str) -> str:
     return ", ".join([described(name).title, *options])
 
 
+def docstring(name: str) -> str:
+    """What the class of the method `name` says of itself; "" where its source cannot be found."""
+    for node in ast.walk(ast.parse(source(modules("methods").get(name, "")))):
+        if isinstance(node, ast.ClassDef) and _is_registered(node):
+            return ast.get_docstring(node) or ""
+    return ""
+
+
 def _attributes(module: str) -> dict[str, str]:
     """The words that the registered class of a module assigns to the fields of Described."""
-    source = _source(module)
+    text = source(module)
     wanted = {field.name for field in fields(Described)}
     found: dict[str, str] = {}
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.ClassDef) and _is_registered(node):
             for line in node.body:
                 if isinstance(line, ast.Assign) and isinstance(line.value, ast.Constant):
@@ -75,7 +83,7 @@ def _attributes(module: str) -> dict[str, str]:
     return found
 
 
-def _source(module: str) -> str:
+def source(module: str) -> str:
     """A module's text; empty where it cannot be read without running foreign code."""
     parent, _, last = module.rpartition(".")
     folders = importlib.import_module(parent).__path__ if module.startswith(OWN) else []

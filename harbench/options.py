@@ -7,6 +7,7 @@ defaults, for example ``bodysim+subjects=20`` or ``robusthar+lam=0.3``.
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -18,6 +19,8 @@ from pydantic import TypeAdapter, ValidationError
 from harbench.errors import HarbenchError, unknown
 
 T = TypeVar("T")
+# No whole number that an option means is larger.
+LARGEST = 1_000_000
 
 
 def parse_spec(spec: str) -> tuple[str, dict[str, str]]:
@@ -38,10 +41,11 @@ def parse_pairs(pairs: typing.Iterable[str], where: str = "") -> dict[str, str]:
     return options
 
 
-def build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
+def build(cls: type[T], values: Mapping[str, Any], where: str, endless: bool = False) -> T:
     """Build the option dataclass `cls` from `values` (texts or typed values).
 
-    Raises HarbenchError that names the option, what was expected and what came.
+    endless: infinity means something, as in `max_gap=inf`. Raises HarbenchError that names the
+    option, what was expected and what came.
     """
     fields = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     hints = typing.get_type_hints(cls)
@@ -51,12 +55,24 @@ def build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
             raise unknown(f"option of {where}", key, fields)
         prepared[key] = _from_text(value, hints[key]) if isinstance(value, str) else value
     try:
-        return TypeAdapter(cls).validate_python(prepared)
+        built = TypeAdapter(cls).validate_python(prepared)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"] if part in fields) or "options"
         message = first["msg"].removeprefix("Value error, ")
         raise HarbenchError(f"{where}: {key}={values.get(key)!r}: {message}.") from None
+    for key in prepared:
+        _check_size(getattr(built, key), f"{where}: {key}={values[key]!r}", endless)
+    return built
+
+
+def _check_size(value: Any, words: str, endless: bool) -> None:
+    """Refuse numbers that no option means: they would only exhaust memory, time or precision."""
+    for each in value if isinstance(value, (tuple, list)) else (value,):
+        if isinstance(each, float) and (math.isnan(each) or (math.isinf(each) and not endless)):
+            raise HarbenchError(f"{words}: a finite number is needed.")
+        if isinstance(each, int) and abs(each) > LARGEST:
+            raise HarbenchError(f"{words}: at most {LARGEST:,} is possible.")
 
 
 def _from_text(text: str, hint: Any) -> Any:

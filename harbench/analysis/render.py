@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import pandas as pd
 from tabulate import tabulate
 
+from harbench import outside
 from harbench.analysis.pairs import Condition, tested
 from harbench.analysis.statistics import Result
 from harbench.analysis.table import Cell, PaperTable
@@ -102,8 +103,9 @@ def _difference(result: Result | None, alpha: float, style: Style) -> str:
 
 def markdown(table: PaperTable) -> str:
     """A GitHub table, footnotes below."""
-    style = Style(lambda text: text.replace("*", r"\*"), "**{}**", "<u>{}</u>")
-    lines = tabulate(texts(table, style), headers(table), tablefmt="github", disable_numparse=True)
+    style = Style(outside.markdown, "**{}**", "<u>{}</u>")
+    titles = map(outside.markdown, headers(table))
+    lines = tabulate(texts(table, style), list(titles), tablefmt="github", disable_numparse=True)
     notes = (style.escape(note) for note in table.notes)
     return "\n\n".join([lines, *notes]) + "\n"
 
@@ -192,7 +194,9 @@ def csv(table: PaperTable) -> str:
                 }
             )
     buffer = io.StringIO()
-    pd.DataFrame(rows).to_csv(buffer, index=False, float_format="%.6g", lineterminator="\n")
+    outside.spreadsheet(pd.DataFrame(rows)).to_csv(
+        buffer, index=False, float_format="%.6g", lineterminator="\n"
+    )
     return buffer.getvalue()
 
 

@@ -18,10 +18,10 @@ def calibrate(
     seed: Annotated[int, typer.Option(min=0, help="Of the simulation.")] = 0,
 ) -> None:
     """Simulate equal and unequal methods on shared splits; print false positives and power."""
-    from rich.console import Console
     from rich.table import Table
 
     from harbench.analysis.calibration import calibrate as simulate
+    from harbench.cli.console import terminal
 
     found = simulate(repetitions, seeds, alpha, delta, seed)
     table = Table(box=None, header_style="bold", pad_edge=False)
@@ -35,7 +35,7 @@ def calibrate(
             f"{row['false_positives']:.1f}",
             "" if math.isnan(row["power"]) else f"{row['power']:.1f}",
         )
-    console = Console(highlight=False)
+    console = terminal()
     console.print(table)
     console.print(
         f"{seeds} seeds per dataset, alpha {alpha:g}, {repetitions} repetitions (standard error of "

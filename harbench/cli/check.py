@@ -14,15 +14,16 @@ def check(
     ],
 ) -> None:
     """Check methods on small made-up windows, for leakage too; exit code 1 if a check fails."""
-    from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     from harbench import registry
+    from harbench.cli.console import terminal
+    from harbench.outside import visible
     from harbench.testing.conformance import CHECKS
     from harbench.testing.conformance import check as carry_out
 
-    console = Console(highlight=False)
+    console = terminal()
     failed = 0
     for method in methods:
         name = registry.method_class(method).name
@@ -35,7 +36,7 @@ def check(
             reason = carry_out(method, which)
             seconds = f"{time.perf_counter() - begun:.1f}"
             failed += bool(reason)
-            table.add_row(which, seconds, f"[red]{escape(reason)}[/]" if reason else "passed")
+            table.add_row(which, seconds, Text(visible(reason), "red") if reason else "passed")
         console.print(table)
     if failed:
         console.print(f"{failed} checks failed.")

@@ -38,14 +38,13 @@ def compare(
     Metric, test and error rate are those of the records' protocols unless they are given.
     """
     import pandas as pd
-    from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
     from harbench.analysis.compare import ROPE, verdict
     from harbench.analysis.compare import compare as differences
     from harbench.analysis.notes import leaks
     from harbench.analysis.pairs import METRICS
+    from harbench.cli.console import terminal
 
     if Path(a).is_dir() and Path(b).is_dir():
         parts = []
@@ -75,10 +74,10 @@ def compare(
             f"{row.result.effect:+.2f}",
             f"{row.posterior.equivalent:.2f}",
             f"{row.ahead[0]:g} of {row.ahead[1]}",
-            escape(verdict(row, a, b, rules.alpha)),
+            verdict(row, a, b, rules.alpha),
         )
-    console = Console(highlight=False)
-    console.print(f"a = {a}, b = {b}", markup=False)
+    console = terminal()
+    console.print(f"a = {a}, b = {b}")
     console.print(table)
     console.print(
         f"Two-sided {rules.test} at alpha {rules.alpha:g}, Holm-adjusted over the conditions (not "

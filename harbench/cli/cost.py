@@ -15,10 +15,10 @@ def cost(
     protocol: Annotated[str, typer.Option(help="Its labelled share is used.")] = "clean",
 ) -> None:
     """Parameters, floating-point operations per window and milliseconds per training step."""
-    from rich.console import Console
     from rich.table import Table
 
     from harbench import registry
+    from harbench.cli.console import terminal
     from harbench.running.estimate import sizes
     from harbench.running.plan import make_plan
 
@@ -33,4 +33,4 @@ def cost(
             for stage, batch, seconds in size.stages
         )
         table.add_row(run.label, f"{size.parameters:,}" if size.parameters else "", flops, steps)
-    Console(highlight=False).print(table)
+    terminal().print(table)

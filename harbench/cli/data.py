@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harbench.cli.say import say
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -32,13 +34,12 @@ def list_() -> None:
 @app.command()
 def info(name: Name) -> None:
     """Show a dataset: windows per class and subject, sensors, missing share, licence."""
-    from rich.console import Console
-
+    from harbench.cli.console import terminal
     from harbench.cli.describe import describe
     from harbench.data import store
 
     dataset = store.load(name)
-    Console(highlight=False).print(describe(dataset, store.notes(dataset.spec)))
+    terminal().print(describe(dataset, store.notes(dataset.spec)))
 
 
 @app.command()
@@ -51,8 +52,7 @@ def describe(
     """Describe a dataset for other people or machines: facts and files, no signal."""
     import json
 
-    from rich.console import Console
-
+    from harbench.cli.console import terminal
     from harbench.cli.describe import describe as words
     from harbench.data import store
     from harbench.data.croissant import croissant as metadata
@@ -62,7 +62,7 @@ def describe(
         found = metadata(dataset, store.folder_of(dataset.spec))
         typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
     else:
-        Console(highlight=False).print(words(dataset, store.notes(dataset.spec)))
+        terminal().print(words(dataset, store.notes(dataset.spec)))
 
 
 @app.command()
@@ -76,26 +76,29 @@ def prepare(
     """Read the raw data, cut it into windows and store them in the cache."""
     import time
 
-    from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+    from harbench.cli.console import terminal
     from harbench.data import store
+    from harbench.outside import visible
 
     begun = time.perf_counter()
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    words = TextColumn("{task.description}", markup=False)
+    console = terminal(stderr=True)
+    with Progress(words, BarColumn(), TaskProgressColumn(), console=console, transient=True) as bar:
         task = bar.add_task("reading", total=1.0)
 
         def report(recording: str, share: float) -> None:
-            bar.update(task, completed=share, description=f"read {recording}")
+            bar.update(task, completed=share, description=f"read {visible(recording)}")
 
         dataset = store.prepare(name, source, report)
     seconds = time.perf_counter() - begun
-    typer.echo(
+    say(
         f"{dataset.spec}: {len(dataset)} windows of {dataset.shape} in {seconds:.1f} s, "
         f"fingerprint {dataset.fingerprint[:12]}"
     )
     for note in store.notes(dataset.spec):
-        typer.echo(note)
+        say(note)
 
 
 @app.command()
@@ -104,15 +107,15 @@ def fetch(name: Name) -> None:
     from harbench.data import store
     from harbench.data.fetch import download
 
-    typer.echo(str(download(store.resolve(name)[1])))
+    say(str(download(store.resolve(name)[1])))
 
 
 @app.command()
 def audit(name: Name) -> None:
     """How honest each kind of split is: shared samples, and what a nearest neighbour gains."""
-    from rich.console import Console
     from rich.table import Table
 
+    from harbench.cli.console import terminal
     from harbench.data import store
     from harbench.data.audit import audit as look
 
@@ -129,13 +132,13 @@ def audit(name: Name) -> None:
         sizes = (f"{row.train:.0f}", f"{row.test:.0f}")
         shares = (f"{100 * share:.1f}" for share in (row.shared, row.copied, row.nearest))
         table.add_row(row.kind, *sizes, *shares)
-    console = Console(highlight=False)
+    console = terminal()
     console.print(table)
     for row in found:
         if row.problem:
             console.print(f"{row.kind}: {row.problem}", style="dim")
     for note in store.notes(dataset.spec):
-        console.print(note, style="yellow", markup=False)
+        console.print(note, style="yellow")
     console.print(
         "Means over three seeds. Copies: test windows equal to a training window. Nearest "
         "neighbour on mean and deviation of each channel, all labels: where it is much better "
@@ -157,7 +160,7 @@ def gaps(
     found = export(store.load(name))
     write_gaps(found, out)
     said = found.statistics
-    typer.echo(
+    say(
         f"{out}: {said.affected} of {said.windows} windows of {found.dataset} have gaps, "
         f"{len(found.masks)} different ones"
     )

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harbench.dataset import HARDataset
+from harbench.outside import visible
 
 CHUNK = 4096
 
@@ -22,7 +23,7 @@ def describe(dataset: HARDataset, notes: Sequence[str] = ()) -> Group:
     """
     share, lengths = natural_gaps(dataset)
     gaps = _gaps(dataset, share, lengths)
-    said = [Text(note, style="yellow") for note in notes]
+    said = [Text(visible(note), style="yellow") for note in notes]
     parts: list[RenderableType] = [
         _facts(dataset),
         *said,
@@ -56,7 +57,7 @@ def _facts(dataset: HARDataset) -> Table:
     }
     for key, value in rows.items():
         if value:
-            table.add_row(Text(key, style="bold"), Text(value))
+            table.add_row(Text(key, style="bold"), Text(visible(value)))
     return table
 
 
@@ -66,7 +67,7 @@ def _sensors(dataset: HARDataset, missing: np.ndarray) -> Table:
         table.add_column(title, justify="left" if title == "sensor" else "right")
     for sensor, share in zip(dataset.info.sensors, missing, strict=True):
         place = [f"{value:+.2f}" for value in sensor.position]
-        table.add_row(Text(sensor.name), *place, f"{100 * share:.2f} %")
+        table.add_row(Text(visible(sensor.name)), *place, f"{100 * share:.2f} %")
     return table
 
 
@@ -97,7 +98,7 @@ def _gaps(
         if len(lines) == len(info.channels) > 1 and len(set(lines.values())) == 1:
             lines = {"(every channel)": next(iter(lines.values()))}
         for channel, cells in lines.items():
-            table.add_row(Text(f"{sensor.name} {channel}"), *cells)
+            table.add_row(Text(visible(f"{sensor.name} {channel}")), *cells)
     return table
 
 
@@ -129,7 +130,7 @@ def _counts(dataset: HARDataset) -> Table:
         counts = np.bincount(owner[dataset.labels == index], minlength=len(subjects))
         having = counts[counts > 0]
         extremes = (str(having.min()), str(having.max())) if len(having) else ("-", "-")
-        table.add_row(Text(name), str(counts.sum()), str(len(having)), *extremes)
+        table.add_row(Text(visible(name)), str(counts.sum()), str(len(having)), *extremes)
     table.add_row(Text("all", style="bold"), str(len(dataset)), str(len(subjects)))
     return table
 
@@ -146,5 +147,5 @@ def _subjects(dataset: HARDataset) -> Table:
         for of in (dataset.labels, dataset.recordings)
     )
     for subject, *sizes in zip(subjects, windows, classes, recordings, strict=True):
-        table.add_row(Text(str(subject)), *map(str, sizes))
+        table.add_row(Text(visible(str(subject))), *map(str, sizes))
     return table

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harbench.cli.say import say
 from harbench.cli.table import Filter, chosen
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def write_figure(figure: Figure, out: Path) -> None:
     data = encoded(figure, out.suffix)
     with writing(out) as temporary:
         temporary.write_bytes(data)
-    typer.echo(f"Wrote {out}")
+    say(f"Wrote {out}")
 
 
 def draw(

@@ -24,9 +24,11 @@ class Kind(StrEnum):
 
 def list_(kind: Annotated[Kind, typer.Argument(help="What to list.")]) -> None:
     """List methods, datasets or protocols, a line each."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from harbench.cli.console import terminal
+    from harbench.outside import visible
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     rows = {Kind.methods: _methods, Kind.datasets: _datasets, Kind.protocols: _protocols}
@@ -34,8 +36,8 @@ def list_(kind: Annotated[Kind, typer.Argument(help="What to list.")]) -> None:
     for title in header:
         table.add_column(title)
     for line in lines:
-        table.add_row(*(Text(cell, "red" if cell == BROKEN else "") for cell in line))
-    Console(highlight=False).print(table)
+        table.add_row(*(Text(visible(cell), "red" if cell == BROKEN else "") for cell in line))
+    terminal().print(table)
 
 
 def _methods() -> list[tuple[str, ...]]:

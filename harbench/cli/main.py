@@ -16,7 +16,9 @@ from harbench.cli import (
     compare,
     cost,
     data,
+    doctor,
     figure,
+    leaderboard,
     list_,
     model,
     new,
@@ -30,6 +32,7 @@ from harbench.cli import (
     verify,
 )
 from harbench.cli.reading import left_out
+from harbench.cli.say import say, spell_out
 from harbench.cli.stop import stoppable
 from harbench.errors import HarbenchError
 
@@ -62,11 +65,13 @@ app.command("check")(check.check)
 app.command("verify")(verify.verify)
 app.command("cost")(cost.cost)
 app.command("bench")(bench.bench)
+app.command("doctor")(doctor.doctor)
 app.add_typer(new.app, name="new")
 app.add_typer(data.app, name="data")
 app.add_typer(cache.app, name="cache")
 app.add_typer(results.app, name="results")
 app.add_typer(model.app, name="model")
+app.add_typer(leaderboard.app, name="leaderboard")
 app.add_typer(probe.app, name="probe")
 
 
@@ -88,9 +93,10 @@ def _options(
 def main() -> None:
     """Entry point: a user's mistake is a message on stderr and exit code 2."""
     left_out.set(False)
+    spell_out()
     with stoppable():
         try:
             app()
         except HarbenchError as error:
-            print(f"harbench: {error}", file=sys.stderr)
+            say(f"harbench: {error}", err=True)
             sys.exit(2)

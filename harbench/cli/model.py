@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from harbench.cli.say import say
+
 app = typer.Typer(help="A trained run as a model: export, predict.", no_args_is_help=True)
 Format = Annotated[
     str, typer.Option("--format", help="safetensors (for harbench.load) or onnx as well.")
@@ -36,7 +38,7 @@ def export(
         raise unknown("format", kind, ("safetensors", "onnx"))
     found = export(record, method, device)
     model.save(found, out)
-    typer.echo(
+    say(
         f"{out}: {found.method.name} for {len(found.info.sensors)} sensors at {found.info.rate:g} "
         f"Hz, {len(found.classes)} classes; accuracy {100 * found.card.scores['accuracy']:.1f} % "
         "on its test windows, as recorded."
@@ -45,7 +47,7 @@ def export(
         from harbench.onnx import write
 
         largest = write(found, out / "model.onnx")
-        typer.echo(f"{out / 'model.onnx'}: ONNX Runtime differs by at most {largest:.1e}.")
+        say(f"{out / 'model.onnx'}: ONNX Runtime differs by at most {largest:.1e}.")
 
 
 @app.command()
@@ -66,6 +68,7 @@ def predict(
     from harbench import model
     from harbench.data.paths import writing
     from harbench.data.tables import read_recording
+    from harbench.outside import spreadsheet
 
     found = model.load(folder, method)
     begins, probabilities = found.predict_recording(read_recording(recording, found.info), step)
@@ -75,8 +78,8 @@ def predict(
     table.insert(1, "end", (begins + found.card.window / found.info.rate).round(3))
     table.insert(2, "label", [found.classes[index] for index in best])
     if out is None:
-        typer.echo(table.iloc[:, :3].assign(p=probabilities.max(axis=1).round(3)).to_string())
+        say(table.iloc[:, :3].assign(p=probabilities.max(axis=1).round(3)).to_string())
         return
     with writing(out) as temporary:
-        table.to_csv(temporary, index=False)
-    typer.echo(f"{len(table)} windows written to {out}")
+        spreadsheet(table).to_csv(temporary, index=False)
+    say(f"{len(table)} windows written to {out}")

@@ -53,9 +53,8 @@ def sensors(
     Trains where the cache has no trained method; all else is forward passes. Each method's scores
     go to results/probes/, and are used again by the next call.
     """
-    from rich.console import Console
-
     from harbench.analysis.figures.style import SUFFIXES
+    from harbench.cli.console import terminal
     from harbench.cli.figure import write_figure
     from harbench.errors import HarbenchError
     from harbench.running.plan import make_plan, parse_seeds
@@ -72,7 +71,7 @@ def sensors(
         raise HarbenchError(f"Protocol {protocol!r} is a sweep of configurations: choose another.")
     root = results or default_results()
     require_writable(root)
-    console, found = Console(highlight=False), []
+    console, found = terminal(), []
     for runs in plans:
         probe = _probe(runs, root, force, console)
         found.append(_as_scores(probe, runs[0].label, metric.value))
@@ -140,7 +139,7 @@ def _show(console: Console, scores: SensorScores, metric: str) -> None:
     from harbench.analysis.pairs import METRICS
     from harbench.analysis.sensors import activity_rows, notes, size_rows, value_rows
 
-    console.print(f"\n[bold]{scores.method} · {scores.dataset} · {METRICS[metric]} %[/]")
+    console.print(f"\n{scores.method} · {scores.dataset} · {METRICS[metric]} %", style="bold")
     first, *others = zip(*activity_rows(scores), strict=True)
     blocks = [
         [list(row) for row in zip(first, *others[at : at + SIDE_BY_SIDE], strict=True)]

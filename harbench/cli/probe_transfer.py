@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harbench.cli.run import Device
+from harbench.cli.say import say
 
 if TYPE_CHECKING:
     from harbench.analysis.transfer import Transfer
@@ -66,12 +67,12 @@ def transfer(
     runs = [run for plan in plans.values() for run in plan]
     conditions = _conditions(runs[0].protocol, rate)
     for note in left_out(runs, [protocol]):
-        typer.echo(f"note: {note}", err=True)
+        say(f"note: {note}", err=True)
     store = ResultStore(results or default_results())
     failures = completed(runs, store, jobs or default_jobs(runs))
     matrices = [_matrix(plan, store, conditions, metric) for plan in plans.values()]
     for found in matrices:
-        typer.echo(f"\n{as_text(found, metric)}")
+        say(f"\n{as_text(found, metric)}")
     if figure is not None:
         from harbench.analysis.figures.transfer import transfer_maps
         from harbench.cli.figure import write_figure

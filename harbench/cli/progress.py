@@ -61,12 +61,13 @@ class Display:
             self.logged[name] = time.monotonic()
             self.console.print(f"{name}: {' · '.join(_words(progress))}", soft_wrap=True)
 
-    def ended(self, run: Run, outcome: str) -> None:
+    def ended(self, run: Run, outcome: str, style: str = "") -> None:
         """A run is over."""
         name = self.name(run)
         self.running.pop(name, None)
         self.finished += 1
-        self.console.print(f"[{self.finished}/{self.total}] {name}: {outcome}", soft_wrap=True)
+        line = f"[{self.finished}/{self.total}] {name}: {outcome}"
+        self.console.print(line, style=style, soft_wrap=True)
         if self.console.is_terminal:
             self.live.update(self._table())
 

@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
+from harbench.cli.say import say
 
 if TYPE_CHECKING:
     from harbench.running.reading import Problem
@@ -30,9 +30,9 @@ def readable(folder: Path | None) -> list[tuple[Path, Record]]:
 def tell(problems: list[Problem], root: Path) -> None:
     """Name what is left out, the first ten of it."""
     for problem in problems[:NAMED]:
-        typer.echo(f"harbench: left out: {problem}", err=True)
+        say(f"harbench: left out: {problem}", err=True)
     if len(problems) > NAMED:
         more = f"{len(problems) - NAMED} more are left out"
-        typer.echo(f"harbench: {more}: harbench results check {root}", err=True)
+        say(f"harbench: {more}: harbench results check {root}", err=True)
     if problems:
         left_out.set(True)

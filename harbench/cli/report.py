@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import quote
 
 import typer
 
+from harbench.cli.say import say
 from harbench.cli.table import Filter, chosen, headline, rules_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harbench.analysis.table import Rules
+    from harbench.leaderboard.board import Board, Statement
+    from harbench.running.records import Record
+
+Audits = Annotated[
+    list[Path] | None,
+    typer.Option("--audit", help="What `leaderboard audit` wrote (repeatable).", exists=True),
+]
+Control = Annotated[str, typer.Option(help="The method that the findings always speak of.")]
+Folder = Annotated[
+    Path | None, typer.Option(help="Folder of records; $HARBENCH_RESULTS or ./results.")
+]
 
 
 class Page(StrEnum):
@@ -23,41 +43,88 @@ SUFFIXES = {".html": Page.html, ".htm": Page.html, ".pdf": Page.pdf}
 
 def report(
     out: Annotated[Path, typer.Option(help="File to write.")],
-    control: Annotated[str, typer.Option(help="Compare all with this method.")] = "robusthar",
+    control: Control = "robusthar",
     form: Annotated[Page | None, typer.Option("--format", help="By the file's ending.")] = None,
     dataset: Filter = None,
     method: Filter = None,
     protocol: Filter = None,
     budget: Filter = None,
-    results: Annotated[
-        Path | None, typer.Option(help="Folder of records; $HARBENCH_RESULTS or ./results.")
-    ] = None,
+    audit: Audits = None,
+    results: Folder = None,
 ) -> None:
-    """Write one self-contained page: tables, figures, footnotes, cost, provenance."""
-    from harbench import registry
-    from harbench.analysis.pairs import Condition
-    from harbench.analysis.report import Statement, page, pdf, sections
+    """Write one self-contained page: findings, ranks, intervals, curves, cost, provenance.
+
+    The page of `leaderboard build`, for a folder of your own. PDF: pip install 'harbench[pdf]'.
+    """
     from harbench.data.paths import writing
+    from harbench.errors import needs
+    from harbench.leaderboard.page import pdf
+    from harbench.running.store import ResultStore, default_results
 
     wanted = _page(out, form)
+    if wanted is Page.pdf:
+        needs("weasyprint", "pdf")
     frame = chosen(results, dataset=dataset, method=method, protocol=protocol, budget=budget)
-    known = set(registry.protocol_names())
-    statements = {}
-    for name, part in frame.groupby("protocol"):
-        if name in known:
-            said = registry.protocol(str(name))
-            statements[str(name)] = Statement(headline(said), rules_of(said))
-        else:
-            # A protocol of someone's own, whose file is not at hand: its hardest condition.
-            last = part.sort_values(["rate", "scale"], kind="stable").iloc[-1]
-            condition = Condition(str(name), str(last["scale"]), float(last["rate"]))
-            statements[str(name)] = Statement(condition, rules_of(None))
-    title = f"harbench: {frame['path'].nunique()} records"
-    parts = list(sections(frame, statements, control))
-    data = pdf(title, parts) if wanted is Page.pdf else page(title, parts).encode()
+    kept = set(frame["path"])
+    found = ResultStore(results or default_results()).read()
+    records = [each for each in found.records if str(each[0]) in kept]
+    start = out.absolute().parent
+    text = page_of(records, control, audit, lambda p: quote(os.path.relpath(p.absolute(), start)))
     with writing(out) as temporary:
-        temporary.write_bytes(data)
-    typer.echo(f"Wrote {out}")
+        temporary.write_bytes(pdf(text) if wanted is Page.pdf else text.encode())
+    say(f"Wrote {out}")
+
+
+def page_of(
+    records: list[tuple[Path, Record]],
+    control: str,
+    audits: list[Path] | None,
+    link: Callable[[Path], str],
+    heading: str = "",
+) -> str:
+    """The page of some records. link: from a record's path to its address on the page."""
+    from harbench.leaderboard.audits import read_audits
+    from harbench.leaderboard.page import Shown, page
+
+    board = board_of(records)
+    words = heading or f"harbench report: {len(records)} records"
+    shown = Shown(words, control, link, read_audits(audits or []), _rules(board))
+    return page(board, shown)
+
+
+def board_of(records: list[tuple[Path, Record]]) -> Board:
+    """The board of some records, by what their protocols declare."""
+    from harbench.leaderboard.board import make_board
+    from harbench.running.store import frame
+
+    return make_board(records, frame, statements(records))
+
+
+def statements(records: list[tuple[Path, Record]]) -> dict[str, Statement]:
+    """What each protocol of the records claims; one without a file: its hardest condition."""
+    from harbench import registry
+    from harbench.analysis.pairs import Condition
+    from harbench.leaderboard.board import Statement
+
+    known, found = set(registry.protocol_names()), {}
+    for _, record in records:
+        name = record.identity.protocol
+        if name in known:
+            said = registry.protocol(name)
+            seeds = 0 if said.seeds == "subjects" else len(said.seeds)
+            found[name] = Statement(headline(said), rules_of(said), seeds)
+        else:
+            last = max(record.conditions, key=lambda row: (row.rate, row.scale))
+            condition = Condition(name, last.scale, last.rate)
+            found[name] = Statement(condition, rules_of(None))
+    return found
+
+
+def _rules(board: Board) -> Rules:
+    """The rules of the protocol that most entries follow: its metric is shown first."""
+    counts = Counter(entry.protocol for entry in board.entries)
+    most = counts.most_common(1)
+    return board.statements[most[0][0]].rules if most else rules_of(None)
 
 
 def _page(out: Path, form: Page | None) -> Page:

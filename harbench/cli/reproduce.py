@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harbench.cli.say import say
+
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
@@ -60,9 +62,9 @@ def reproduce(
     balance lambda. fig4b: mask rate. fig5: reconstruction. A dataset that is absent is said, and
     left out.
     """
-    from rich.console import Console
+    from harbench.cli.console import terminal
 
-    console = Console(highlight=False)
+    console = terminal()
     present = available(dataset or list(DATASETS), console)
     if item is Item.table1:
         _sizes(present, console)
@@ -94,7 +96,7 @@ def available(wanted: list[str], console: Console) -> list[str]:
         try:
             present.append(store.load(name).spec)
         except HarbenchError as error:
-            console.print(f"{name} is left out: {error}", style="yellow", markup=False)
+            console.print(f"{name} is left out: {error}", style="yellow")
     return present
 
 
@@ -153,9 +155,9 @@ def _records(
     store = ResultStore(results or default_results())
     if run:
         missing = sum(store.find(each) is None for each in runs)
-        typer.echo(f"{len(runs)} runs, {missing} of them still to do.", err=True)
+        say(f"{len(runs)} runs, {missing} of them still to do.", err=True)
         for each, outcome in carry_out(runs, store, Orders(command_line()), jobs, _silent):
-            typer.echo(f"{each}: {outcome.status}", err=True)
+            say(f"{each}: {outcome.status}", err=True)
     return collect(runs, store)
 
 

@@ -7,13 +7,18 @@ from typing import Annotated
 
 import typer
 
+from harbench.cli.rerun import rerun
+from harbench.cli.say import say
 from harbench.cli.table import Filter, chosen
 
-app = typer.Typer(help="Records: list, check, predictions.", invoke_without_command=True)
+app = typer.Typer(help="Records: list, check, predictions, rerun.", invoke_without_command=True)
 Folder = Annotated[
     Path | None, typer.Option("--results", help="Folder; $HARBENCH_RESULTS or ./results.")
 ]
 Csv = Annotated[Path | None, typer.Option(help="Write one row per run and condition to this file.")]
+
+
+app.command("rerun")(rerun)
 
 
 @app.callback()
@@ -46,19 +51,19 @@ def list_(
     csv: Csv = None,
 ) -> None:
     """Show the records of a folder as a table, filtered, or export them to CSV."""
-    from rich.console import Console
-
+    from harbench.cli.console import terminal
     from harbench.cli.tables import footnote, results_tables
     from harbench.data.paths import writing
+    from harbench.outside import spreadsheet
     from harbench.running.store import ResultStore, default_results
 
     table = chosen(folder, method=method, dataset=dataset, protocol=protocol, budget=budget)
     if csv is not None:
         with writing(csv) as temporary:
-            table.to_csv(temporary, index=False)
-        typer.echo(f"{len(table)} rows written to {csv}")
+            spreadsheet(table).to_csv(temporary, index=False)
+        say(f"{len(table)} rows written to {csv}")
         return
-    console = Console(highlight=False)
+    console = terminal()
     for part in results_tables(table):
         console.print(part)
     console.print(footnote(table), style="dim")
@@ -78,8 +83,8 @@ def check(
     root = folder or default_results()
     found = ResultStore(root).read()
     for problem in found.problems:
-        typer.echo(str(problem))
-    typer.echo(f"{root}: {len(found.records)} records hold, {len(found.problems)} do not.")
+        say(str(problem))
+    say(f"{root}: {len(found.records)} records hold, {len(found.problems)} do not.")
     if found.problems:
         raise typer.Exit(1)
 
@@ -98,6 +103,7 @@ def predictions(
 
     from harbench.data.paths import writing
     from harbench.errors import HarbenchError, needs
+    from harbench.outside import spreadsheet
     from harbench.running.predictions import exported
     from harbench.running.reading import read_record
 
@@ -113,7 +119,7 @@ def predictions(
     frame = pd.concat([exported(path, read_record(path)) for path in paths], ignore_index=True)
     with writing(out) as temporary:
         if out.suffix == ".csv":
-            frame.to_csv(temporary, index=False)
+            spreadsheet(frame).to_csv(temporary, index=False)
         else:
             frame.to_parquet(temporary, index=False)
-    typer.echo(f"{len(frame)} rows of {len(paths)} runs written to {out}")
+    say(f"{len(frame)} rows of {len(paths)} runs written to {out}")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harbench.cli.say import say
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -84,7 +86,7 @@ def run(
         limit=time_limit,
     )
     for note in left_out(runs, protocol):
-        typer.echo(f"note: {note}", err=True)
+        say(f"note: {note}", err=True)
     jobs = jobs or default_jobs(runs)
     if dry_run:
         _show_plan(runs, store, jobs, force)
@@ -93,7 +95,7 @@ def run(
     _show_results(runs, store)
     if failures:
         count = f"{len(failures)} of {len(runs)} runs failed"
-        typer.echo(f"{count}; the same command tries them again.")
+        say(f"{count}; the same command tries them again.")
         raise typer.Exit(2 if any(failure.mendable for failure in failures) else 1)
 
 
@@ -120,11 +122,10 @@ def default_jobs(runs: Sequence[Run]) -> int:
 
 
 def _show_plan(runs: Sequence[Run], store: ResultStore, jobs: int, force: bool) -> None:
-    from rich.console import Console
-
+    from harbench.cli.console import terminal
     from harbench.cli.planned import plan_table
 
-    console = Console(highlight=False)
+    console = terminal()
     table, seconds = plan_table(runs, store, jobs, force)
     console.print(table)
     early = ", if no stage ends early" if any(run.budget.patience for run in runs) else ""
@@ -139,9 +140,7 @@ def completed(
     time_limit: float | None = None,
 ) -> list[Failure]:
     """Carry out what has no record, with a display of how far it is; what failed."""
-    from rich.console import Console
-    from rich.markup import escape
-
+    from harbench.cli.console import terminal
     from harbench.cli.progress import Display
     from harbench.running.api import carry_out
     from harbench.running.executors import Orders
@@ -150,25 +149,24 @@ def completed(
 
     left = [run for run in runs if force or store.find(run) is None]
     failures: list[Failure] = []
-    with Display(Console(highlight=False), runs, left) as display:
+    with Display(terminal(), runs, left) as display:
         orders = Orders(command_line(), force, time_limit)
         for run, outcome in carry_out(runs, store, orders, jobs, display.news):
             if isinstance(outcome, Failure):
                 failures.append(outcome)
                 note = store.path(run).with_suffix(".failed.json")
-                display.ended(run, f"[red]failed[/]: {escape(f'{outcome.error} ({note})')}")
+                display.ended(run, f"failed: {outcome.error} ({note})", "red")
             else:
                 display.ended(run, _headline(run, outcome))
     return failures
 
 
 def _show_results(runs: Sequence[Run], store: ResultStore) -> None:
-    from rich.console import Console
-
+    from harbench.cli.console import terminal
     from harbench.cli.tables import footnote, results_tables
     from harbench.running.api import collect
 
-    console = Console(highlight=False)
+    console = terminal()
     frame = collect(runs, store)
     if not frame.empty:
         for table in results_tables(frame):

@@ -224,17 +224,18 @@ def _curve(frame: pd.DataFrame) -> str:
 
 
 def _show(table: PaperTable) -> None:
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     from harbench.analysis.render import Style, headers, texts
+    from harbench.cli.console import terminal
 
     shown = Table(box=None, header_style="bold", pad_edge=False)
     for index, title in enumerate(headers(table)):
         shown.add_column(title, justify="right" if index else "left", overflow="fold")
     for row in texts(table, Style(escape, "[bold]{}[/]", "[underline]{}[/]")):
-        shown.add_row(*row)
-    console = Console(highlight=False)
+        shown.add_row(*map(Text.from_markup, row))
+    console = terminal()
     console.print(shown)
     console.print("\n".join(table.notes), style="dim")

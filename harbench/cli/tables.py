@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pandas as pd
 from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 from harbench.analysis.notes import leaks, seeds_and_sizes
 from harbench.analysis.pairs import tested
@@ -35,7 +36,7 @@ def results_tables(frame: pd.DataFrame) -> Iterator[Group]:
             previous = name
             condition = tested(row["scale"], row["rate"])
             table.add_row(shown, condition, str(row["n_seeds"]), *cells)
-        yield Group(f"[bold]{dataset} · {protocol} · budget {budget}[/]", table, "")
+        yield Group(Text(f"{dataset} · {protocol} · budget {budget}", "bold"), table, "")
 
 
 def _cell(mean: float, spread: float) -> str:

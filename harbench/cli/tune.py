@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harbench.cli.run import Device, PrecisionName
+from harbench.cli.say import say
 from harbench.errors import HarbenchError
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def tune(
         score = "failed" if trial.f1_macro is None else f"validation F1 {100 * trial.f1_macro:.2f}"
         default = " (default)" if number == 0 else ""
         count = f"{number + 1}" if wanted else f"{number + 1}/{trials}"
-        typer.echo(f"[{count}] {score} · {values}{default} · {trial.seconds:.0f} s")
+        say(f"[{count}] {score} · {values}{default} · {trial.seconds:.0f} s")
 
     fixed = parse_pairs(settings or [], where="in --set")
     wanted = parse_grid(grid or [])
@@ -72,7 +73,7 @@ def tune(
     for name in method:
         found: dict[int, TuningRecord] = {}
         for seed in each:
-            typer.echo(f"{name} · {dataset} · budget {budget} · seed {seed}")
+            say(f"{name} · {dataset} · budget {budget} · seed {seed}")
             path, found[seed] = search(
                 name,
                 dataset,
@@ -90,7 +91,7 @@ def tune(
             )
             _say_best(found[seed], path)
         if wanted:
-            typer.echo(_comparison(list(found.values())))
+            say(_comparison(list(found.values())))
 
 
 def parse_grid(texts: list[str]) -> dict[str, list[Any]] | None:
@@ -108,11 +109,11 @@ def parse_grid(texts: list[str]) -> dict[str, list[Any]] | None:
 
 def _say_best(record: TuningRecord, path: Path) -> None:
     if record.best is None:
-        typer.echo(f"No trial succeeded; see {path}.")
+        say(f"No trial succeeded; see {path}.")
         raise typer.Exit(1)
     best = record.trials[record.best]
     chosen = ", ".join(f"{key}={_short(value)}" for key, value in best.values.items())
-    typer.echo(f"best of {len(record.trials)}: {chosen}. Trials: {path}")
+    say(f"best of {len(record.trials)}: {chosen}. Trials: {path}")
 
 
 def _comparison(records: list[TuningRecord]) -> str:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harbench.cli.say import say
+
 if TYPE_CHECKING:
     from harbench.testing.reference import Comparison
 
@@ -36,7 +38,7 @@ def verify(
         # Not as wide as the terminal: names are read by programs, too, and must stay whole.
         head = ("file", "output", "deviation", "")
         align = ("left", "left", "right", "left")
-        print(tabulate(rows, head, "plain", disable_numparse=True, colalign=align))
+        say(tabulate(rows, head, "plain", disable_numparse=True, colalign=align))
     if refused:
         raise HarbenchError("\n".join(refused))
     if not agree:

@@ -139,10 +139,19 @@ class _Progress:
     """The small interface that pooch asks of a progress bar, drawn by rich."""
 
     def __init__(self, name: str) -> None:
-        from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
 
         self.bar = Progress(
-            "[bold]{task.description}", BarColumn(), DownloadColumn(), TimeRemainingColumn()
+            TextColumn("{task.description}", style="bold", markup=False),
+            BarColumn(),
+            DownloadColumn(),
+            TimeRemainingColumn(),
         )
         self.task = self.bar.add_task(f"fetching {name}", total=None)
         self.total = 0

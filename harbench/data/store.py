@@ -29,6 +29,7 @@ from harbench.dataset import (
 )
 from harbench.errors import HarbenchError, one_line
 from harbench.options import build, differences, format_spec, parse_spec
+from harbench.outside import visible
 
 # File systems allow 255 bytes; temporary names need some.
 LONGEST_SPEC = 200
@@ -42,7 +43,7 @@ def resolve(spec: str) -> tuple[str, Dataset]:
     """
     name, values = parse_spec(spec)
     cls = registry.dataset_class(name)
-    options = build(cls.Options, values, where=f"dataset {name!r}")
+    options = build(cls.Options, values, where=f"dataset {name!r}", endless=True)
     canonical = format_spec(cls.name, differences(options, cls.Options()))
     if len(canonical.encode()) > LONGEST_SPEC:
         raise HarbenchError(
@@ -64,7 +65,7 @@ def load(spec: str) -> HARDataset:
             why = _outdated(canonical, dataset)
             if why is not None:
                 if why:
-                    print(f"{canonical} is prepared anew: {why}.", file=sys.stderr)
+                    print(visible(f"{canonical} is prepared anew: {why}."), file=sys.stderr)
                 return _prepare(canonical, dataset, None)
     return _open(folder_of(canonical), canonical)
 
@@ -138,7 +139,7 @@ def _prepare(
     folder = folder_of(canonical)
     for path in leftovers(folder):
         remove(path)
-    with writing_folder(folder) as temporary:
+    with _options_blamed(canonical), writing_folder(folder) as temporary:
         told = _told(dataset.recordings(source), report)
         index = copy_context().run(write, told, dataset, temporary)
         index["source"] = source.name if source else "embedded"
@@ -149,6 +150,21 @@ def _prepare(
     if given is not None and source is not None:
         remember(dataset, source)
     return _open(folder, canonical)
+
+
+@contextmanager
+def _options_blamed(canonical: str) -> Iterator[None]:
+    """What a reader raises that was given options is a mistake that the user can mend."""
+    try:
+        yield
+    except HarbenchError:
+        raise
+    except (ValueError, OverflowError, MemoryError) as error:
+        if "+" not in canonical:
+            raise
+        raise HarbenchError(
+            f"{canonical} cannot be made with these options: {one_line(error)}."
+        ) from error
 
 
 def _told(recordings: Iterable[Recording], report: Report) -> Iterator[Recording]:

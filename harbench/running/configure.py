@@ -101,12 +101,12 @@ def _engine(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def check_method(method: Method, dataset: HARDataset, spent: Budget, indicator: bool) -> None:
     """Find out before training whether it has something to learn and suits the windows."""
-    import torch
+    from harbench.running.buildable import mended, require_buildable
 
-    if not any(stage.labelled for stage in method.stages(spent)):
+    stages = mended(method, lambda tried: tried.stages(spent))
+    if not any(stage.labelled for stage in stages):
         raise HarbenchError(
             f"Method {method.name!r} has no labelled stage at budget {spent.name!r}: it would be "
             "tested without having seen a class. Its stages() must give at least one."
         )
-    with torch.random.fork_rng():
-        method.build(input_shape(dataset, indicator))
+    require_buildable(method, input_shape(dataset, indicator))

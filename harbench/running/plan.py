@@ -27,6 +27,8 @@ from harbench.training.identity import Training
 
 # A seed of more digits is a slip, and would not fit into a record.
 DIGITS = 9
+SEEDS = re.compile(r"\s*([0-9]+)\s*(?:-\s*([0-9]+)\s*)?")
+MOST_SEEDS = 10_000
 # File systems allow 255 bytes; temporary names and predictions need some.
 LONGEST_LABEL = 200
 # A name that leads nowhere else, and that no listing hides.
@@ -232,12 +234,16 @@ def parse_seeds(text: str) -> list[int]:
     """``0-4``, ``0,2,5-7`` or ``3`` as a list of seeds."""
     seeds: list[int] = []
     for part in text.split(","):
-        first, _, last = part.partition("-")
-        if not first.strip().isdigit() or (last and not last.strip().isdigit()):
+        found = SEEDS.fullmatch(part)
+        if found is None:
             raise HarbenchError(f"Cannot read seeds {text!r}: write 0-4, 0,2,5-7 or 3.")
-        if max(len(first.strip()), len(last.strip())) > DIGITS:
+        first, last = found[1], found[2] or found[1]
+        if max(len(first), len(last)) > DIGITS:
             raise HarbenchError(f"Seeds {text!r} are too large: at most {DIGITS} digits.")
-        seeds += range(int(first), int(last or first) + 1)
+        wanted = range(int(first), int(last) + 1)
+        if len(seeds) + len(wanted) > MOST_SEEDS:
+            raise HarbenchError(f"Seeds {text!r} are too many: at most {MOST_SEEDS:,} at once.")
+        seeds += wanted
     if not seeds:
         raise HarbenchError(f"Seeds {text!r} name no seed: write the smaller number first.")
     return list(dict.fromkeys(seeds))

@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +26,8 @@ if TYPE_CHECKING:
     from harbench.running.plan import Run
 
 LOWEST = float(np.finfo(np.float16).min)
-DAMAGE = (OSError, EOFError, LookupError, ValueError, zipfile.BadZipFile, zlib.error)
+# numpy, zipfile and zlib raise many kinds for a file that is not whole.
+DAMAGE = Exception
 FACTS = ("window", "subject", "recording", "start")
 
 
@@ -97,6 +97,16 @@ def damage(place: Path) -> str:
     return ""
 
 
+def arrays_of(record: Record) -> dict[str, NDArray[np.generic]] | None:
+    """What the cache has of this very run, by the names of `keep`; None if it has none of it."""
+    try:
+        with np.load(cache_dir() / record.predictions, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file.files}
+            return arrays if arrays["identity"] == _digest(record.identity) else None
+    except DAMAGE:
+        return None
+
+
 def exported(path: Path, record: Record) -> pd.DataFrame:
     """One row per test condition and window that it scores.
 
@@ -149,14 +159,20 @@ def _frame(arrays: dict[str, NDArray[np.generic]], record: Record) -> pd.DataFra
     return pd.concat(parts, ignore_index=True)
 
 
-def _absent(path: Path, record: Record, why: str) -> HarbenchError:
+def repeating(path: Path, record: Record, seeds: str = "") -> str:
+    """The command that makes a record; seeds: those of it and others of its row, `0-4`."""
     identity = record.identity
-    command = record.provenance.command
-    if not record.variant:
-        command = (
-            f"harbench run --method {_spec(path.parent.name)} --dataset {identity.dataset} "
-            f"--protocol {identity.protocol} --budget {identity.budget} --seeds {identity.seed}"
-        )
+    if record.variant:
+        return record.provenance.command
+    return (
+        f"harbench run --method {_spec(path.parent.name)} --dataset {quote(identity.dataset)} "
+        f"--protocol {quote(identity.protocol)} --budget {quote(identity.budget)} "
+        f"--seeds {seeds or identity.seed}"
+    )
+
+
+def _absent(path: Path, record: Record, why: str) -> HarbenchError:
+    command = repeating(path, record)
     return HarbenchError(
         f"{path}: the cache no longer has its predictions ({why}). Make them again: "
         f"{command} --force"
@@ -166,10 +182,10 @@ def _absent(path: Path, record: Record, why: str) -> HarbenchError:
 def _spec(label: str) -> str:
     """The options of a label that belong to the command are written as such."""
     name, *options = label.split("+")
-    precision = [f"--{o.replace('=', ' ')}" for o in options if o.startswith("precision=")]
+    precision = [f"--{o}" for o in options if o.startswith("precision=")]
     tuned = ["--tuned" for o in options if o.startswith("tuned=")]
     own = [o for o in options if not o.startswith(("precision=", "tuned="))]
-    return " ".join(["+".join([name, *own]), *precision, *tuned])
+    return " ".join([quote("+".join([name, *own])), *map(quote, precision), *tuned])
 
 
 def _digest(identity: Identity) -> str:

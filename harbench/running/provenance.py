@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import harbench
+from harbench.outside import visible
 from harbench.running.records import Provenance
 
 PACKAGES = ("torch", "numpy", "pandas", "scipy", "scikit-learn", "einops", "safetensors")
@@ -44,8 +45,8 @@ def installed(names: Iterable[str]) -> dict[str, str]:
 
 
 def command_line() -> str:
-    """The command as the user typed it, without the interpreter's path."""
-    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    """The command as the user typed it, without the interpreter's path; a record can hold it."""
+    return visible(" ".join([Path(sys.argv[0]).name, *sys.argv[1:]]))
 
 
 @cache

@@ -14,6 +14,7 @@ import pandas as pd
 
 from harbench.data.paths import cannot_write, write_json
 from harbench.errors import HarbenchError
+from harbench.outside import visible
 from harbench.running.reading import Found, read_folder, read_record
 from harbench.running.records import Failure, Identity, Record
 
@@ -129,10 +130,10 @@ def frame(records: Iterable[tuple[Path, Record]], confusion: bool = False) -> pd
         identity, split, cost = record.identity, record.split, record.cost
         made = record.provenance
         common = {
-            "method": label_of(path),
-            "variant": record.variant,
-            "dataset": identity.dataset,
-            "protocol": identity.protocol,
+            "method": visible(label_of(path), lines=False),
+            "variant": visible(record.variant, lines=False),
+            "dataset": visible(identity.dataset, lines=False),
+            "protocol": visible(identity.protocol, lines=False),
             "budget": identity.budget,
             "precision": identity.precision,
             "augment": identity.augment,
@@ -167,7 +168,7 @@ def frame(records: Iterable[tuple[Path, Record]], confusion: bool = False) -> pd
             "harbench": made.harbench,
             "packages": ", ".join(f"{name} {text}" for name, text in made.packages.items()),
             "platform": made.platform,
-            "path": str(path),
+            "path": visible(str(path)),
         }
         rows += [
             {**common, **scores.model_dump(exclude=left_out), **facts}

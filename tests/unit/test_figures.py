@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
-from unit.frames import CLEAN, MIXED, records, rules
+from unit.frames import CLEAN, MIXED, records
 
 from harbench.analysis.figures import bars, curves
 from harbench.analysis.figures.clock import clock
@@ -19,8 +18,6 @@ from harbench.analysis.figures.reconstruction import reconstruction
 from harbench.analysis.figures.style import encoded
 from harbench.analysis.pairs import Condition
 from harbench.analysis.published import beside, published
-from harbench.analysis.report import Statement, page, pdf, sections
-from harbench.analysis.table import Rules
 from harbench.cli import figure
 from harbench.data import store
 from harbench.errors import HarbenchError
@@ -183,26 +180,6 @@ def test_kinds_of_channels_are_bands_and_sensors_in_one_place_one_label() -> Non
 def test_what_cannot_be_drawn_is_said(draw: Callable[[], object], message: str) -> None:
     with pytest.raises(HarbenchError, match=message):
         draw()
-
-
-def test_a_report_holds_everything_in_one_page() -> None:
-    plain = grid()
-    plain = plain[~((plain["method"] == "hydra") & (plain["dataset"] == "y"))]
-    frame = pd.concat([plain, sweep("full", "w/o MSTM").assign(
-        protocol="ablation", budget="paper", rules=json.dumps(rules("ablation")),
-        **{key: grid()[key].iloc[0] for key in ("parameters", "train_seconds", "device", "commit",
-           "windows_per_second", "peak_memory", "dirty", "harbench", "packages", "platform")},
-        path="ablation")], ignore_index=True)  # fmt: skip
-    statements = {c.protocol: Statement(c, Rules()) for c in (CLEAN, *RATES)}
-    statements["ablation"] = Statement(Condition("ablation", "clean", 0.0), Rules())
-    parts = list(sections(frame, statements, "robusthar"))
-    text = page("everything", parts)
-    for words in ("missing-15: macro F1", "Budget paper: ablation", "w/o MSTM", "Provenance"):
-        assert words in text
-    # Five complete blocks are too few for ranks: said, not drawn.
-    assert text.count("data:image/png;base64,") == 3 and "Not drawn: " in text
-    assert "http" not in text
-    assert pdf("everything", parts).startswith(b"%PDF")
 
 
 def test_published_numbers_are_the_paper_s() -> None:

@@ -29,7 +29,7 @@ class Options:
 @given(
     lam=st.floats(0, 1),
     depth=st.integers(-5, 5),
-    scale=st.floats(allow_nan=False),
+    scale=st.floats(allow_nan=False, allow_infinity=False),
     patch=st.none() | st.integers(1, 99),
     lst3d=st.booleans(),
     kind=st.sampled_from("ab"),

@@ -218,3 +218,15 @@ def test_options_of_a_run_are_checked(
     monkeypatch.setitem(sys.modules, "pypots", None)
     with pytest.raises(HarbenchError, match=message):
         make_plan([spec], [DATASET], ["clean"], [0], "smoke", "cpu")
+
+
+@pytest.mark.parametrize("text", ["²", "1-", "-1", "", " ", "1,", "0-٣", "1-2-3", "1.5", "0x1"])
+def test_what_is_no_seed_is_refused(text: str) -> None:
+    with pytest.raises(HarbenchError, match="Cannot read seeds"):
+        parse_seeds(text)
+
+
+@pytest.mark.parametrize("text", ["0-999999999", "0-9999,10000"])
+def test_too_many_seeds_are_refused_before_they_are_counted_out(text: str) -> None:
+    with pytest.raises(HarbenchError, match="too many: at most 10,000"):
+        parse_seeds(text)

@@ -9,6 +9,7 @@ from typing import Any
 import matplotlib as mpl
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatterMathtext
 
 from harbench.errors import HarbenchError
 
@@ -27,6 +28,8 @@ THEME: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "pdf.fonttype": 42,
+    # A name with dollars is no formula.
+    "text.parse_math": False,
     "svg.hashsalt": "harbench",
 }
 
@@ -62,6 +65,18 @@ def encoded(figure: Figure, suffix: str) -> bytes:
         ".svg": {"Date": None, "Creator": "harbench"},
     }
     buffer = io.BytesIO()
+    _let_powers_be_formulas(figure)
     with mpl.rc_context(THEME):
         figure.savefig(buffer, dpi=DPI, format=suffix[1:], metadata=metadata[suffix])
     return buffer.getvalue()
+
+
+def _let_powers_be_formulas(figure: Figure) -> None:
+    """On a logarithmic axis matplotlib itself writes 10 to the power of n as a formula."""
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            for minor in (False, True):
+                made = axis.get_minor_formatter() if minor else axis.get_major_formatter()
+                if isinstance(made, LogFormatterMathtext):
+                    for label in axis.get_ticklabels(minor=minor):
+                        label.set_parse_math(True)

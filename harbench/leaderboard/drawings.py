@@ -1,0 +1,95 @@
+"""Figures as SVG inside the page: text stays text, and no two share an id."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.figure import Figure
+
+from harbench.analysis.figures import bars, curves
+from harbench.analysis.figures.style import encoded
+from harbench.analysis.pairs import METRICS, trainings
+from harbench.analysis.render import web
+from harbench.analysis.robustness import curve_scales, summary_table
+from harbench.analysis.table import Rules
+from harbench.errors import HarbenchError
+
+Draw = Callable[[pd.DataFrame, str], Figure]
+PLAIN: dict[str, Draw] = {
+    "missing rate, with 95 % intervals": curves.missing,
+    "training time, means": bars.cost,
+}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure (svg, its ids begin with f<number>), a table (html), or words: why there is none."""
+
+    caption: str
+    number: int = 0
+    svg: str = ""
+    table: str = ""
+    words: str = ""
+
+
+def drawings(frames: list[pd.DataFrame], rules: Rules, control: str) -> Iterator[Drawing]:
+    """Scores against missing rate and against cost, of each dataset and of what trains alike."""
+    whole = pd.concat(frames, ignore_index=True)
+    number = 0
+    for (budget, dataset), part in whole.groupby(["budget", "dataset"], sort=True):
+        plain = part[part["variant"] == ""]
+        for _, alike in plain.groupby(trainings(plain), sort=True):
+            protocols = ", ".join(sorted(alike["protocol"].unique()))
+            facts = f"{dataset}; {protocols}; split by {alike['split_kind'].iloc[0]}; {budget}"
+            for what, draw in PLAIN.items():
+                number += 1
+                words = f"{METRICS[rules.metric]} against {what}; higher is better. {facts}"
+                yield _drawn(words, draw, alike, rules.metric, number)
+            yield from _summed(alike, rules, control, facts)
+        for protocol, sweep in part[part["variant"] != ""].groupby("protocol", sort=True):
+            number += 1
+            numbers = sweep["variant"].str.contains(r"[\d.]+$").all()
+            draw = curves.sweep if numbers else bars.ablation
+            words = f"{METRICS[rules.metric]} of the variants of {protocol}: {dataset}; {budget}"
+            yield _drawn(words, draw, sweep, rules.metric, number)
+
+
+def _drawn(caption: str, draw: Draw, frame: pd.DataFrame, metric: str, number: int) -> Drawing:
+    """The figure, or why there is none."""
+    try:
+        with mpl.rc_context({"svg.fonttype": "none"}):
+            svg = encoded(draw(frame, metric), ".svg").decode()
+    except HarbenchError as error:
+        return Drawing(caption, words=f"Not drawn: {error}")
+    return Drawing(caption, number, svg=inline(svg, f"f{number}"))
+
+
+def _summed(frame: pd.DataFrame, rules: Rules, control: str, facts: str) -> Iterator[Drawing]:
+    """The summary numbers of each scale that has a curve."""
+    there = control if (frame["name"] == control).any() else ""
+    own = Rules(rules.metric, there, rules.test, rules.alpha, rules.family, rules.rows)
+    for scale in curve_scales(frame):
+        try:
+            table = web(summary_table(frame, [scale], own))
+        except HarbenchError as error:
+            yield Drawing(f"Losses at scale {scale}: {facts}", words=f"Not summarised: {error}")
+        else:
+            yield Drawing(f"Losses at scale {scale}: {facts}", table=table)
+
+
+def inline(svg: str, prefix: str) -> str:
+    """The element of an SVG file, its ids made unique and its styles its own.
+
+    The caption names the picture, so it has no name of its own.
+    """
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<style.*?</style>", "", svg, count=1, flags=re.DOTALL)
+    svg = re.sub(r'\bid="', f'id="{prefix}-', svg)
+    svg = re.sub(r'(xlink:href="|url\()#', rf"\1#{prefix}-", svg)
+    look = 'role="img" class="figure" style="stroke-linejoin:round;stroke-linecap:butt"'
+    return svg.replace("<svg ", f'<svg {look} aria-labelledby="{prefix}-caption" ', 1)

@@ -1,0 +1,140 @@
+"""What the board shows, in sentences: each follows from the standings, none claims more."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+from harbench.analysis.notes import TESTS
+from harbench.analysis.pairs import METRICS
+from harbench.discovery import title
+from harbench.leaderboard.board import Board, Line
+
+NAMED = 4
+ALONE = "significantly before every other complete row"
+APART = "not told apart from the runner-up"
+
+
+def headline(board: Board, budget: str) -> str:
+    """One sentence: who has the best mean on how many comparisons, and where it is alone."""
+    blocks = [ranked for lines in board.headlines(budget) if (ranked := _ranked(lines))]
+    if not blocks:
+        return "No comparison is complete yet"
+    if len(blocks) == 1:
+        best = blocks[0][0]
+        said = f"{title(best.standing.name)} has the best mean on {best.entry.dataset}"
+        return f"{said}, {ALONE if _alone(blocks[0]) else APART}"
+    first = Counter(lines[0].standing.name for lines in blocks).most_common()
+    leaders = [f"{title(name)} on {count}" for name, count in first[:NAMED]]
+    alone = sum(map(_alone, blocks))
+    said = f"Best mean of {len(blocks)} comparisons: {', '.join(leaders)}"
+    verb = "is" if alone < 2 else "are"
+    return f"{said}; {alone or 'none'} of these leads {verb} significant over all others"
+
+
+def _alone(ranked: list[Line]) -> bool:
+    """Whether the best row is significantly before every other one."""
+    return len(ranked) > 1 and sum(line.standing.rank == 1 for line in ranked) == 1
+
+
+def findings(board: Board, budget: str, control: str) -> list[str]:
+    """A sentence or two for every comparison of a budget."""
+    found = []
+    for lines in board.headlines(budget):
+        ranked = _ranked(lines)
+        if ranked:
+            found.append(_leader(ranked))
+        found += _control(lines, ranked, control)
+        if drop := _losses(board, lines):
+            found.append(drop)
+    return found
+
+
+def test_words(board: Board, budget: str) -> str:
+    """The tests that the budget's protocols name."""
+    names = {board.statements[line.entry.protocol].rules.test for line in board.lines
+             if line.entry.budget == budget}  # fmt: skip
+    return "; ".join(TESTS[name] for name in sorted(names))
+
+
+def _ranked(lines: list[Line]) -> list[Line]:
+    return [line for line in lines if line.standing.rank]
+
+
+def _where(line: Line) -> str:
+    entry = line.entry
+    return f"{entry.dataset} ({entry.protocol}, split by {entry.split}, {line.condition})"
+
+
+def _score(line: Line) -> str:
+    own = line.standing
+    text = f"{own.mean:.1f} % {METRICS[line.metric]}"
+    return text if math.isnan(own.low) else f"{text} [{own.low:.1f}, {own.high:.1f}]"
+
+
+def _names(names: list[str]) -> str:
+    shown = [title(name) for name in names[:NAMED]]
+    if len(names) > NAMED:
+        shown.append(f"{len(names) - NAMED} more")
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+
+
+def _leader(ranked: list[Line]) -> str:
+    best, rest = ranked[0], ranked[1:]
+    text = f"{_where(best)}: {title(best.standing.name)} has the best mean, {_score(best)}."
+    groups = {
+        "It is significantly better than {}.": "worse",
+        "It is not told apart from {}.": "not told apart",
+        "There are too few seeds to tell it from {}.": "too few seeds to tell",
+    }
+    for words, verdict in groups.items():
+        names = [line.standing.name for line in rest if line.standing.verdict == verdict]
+        if names:
+            text += " " + words.format(_names(names))
+    return text
+
+
+def _control(lines: list[Line], ranked: list[Line], control: str) -> list[str]:
+    """Where the control stands, unless it leads and all is said."""
+    own = next((line for line in lines if line.standing.name == control), None)
+    if own is None or (ranked and own is ranked[0]):
+        return []
+    if not own.standing.rank:
+        entry = own.entry
+        return [
+            f"{_where(own)}: {title(control)} has {len(entry.records)} of {entry.wanted} seeds "
+            f"({_score(own)}): no statement yet."
+        ]
+    behind = own.standing.behind
+    assert behind is not None, "a ranked row that does not lead"
+    interval = "" if math.isnan(behind.low) else f" [{behind.low:+.1f}, {behind.high:+.1f}]"
+    return [
+        f"{_where(own)}: {title(control)} has rank {own.standing.rank} with {_score(own)}, "
+        f"{behind.effect:.1f} points{interval} behind {title(ranked[0].standing.name)}: "
+        f"{own.standing.verdict}."
+    ]
+
+
+def _losses(board: Board, lines: list[Line]) -> str:
+    """Which complete rows lose most and least from clean to the hardest measured condition."""
+    metric, block = lines[0].metric, {line.entry.number for line in _ranked(lines)}
+    means: dict[str, dict[str, float]] = {}
+    for line in board.lines:
+        if line.entry.number in block and line.metric == metric and "%" in line.condition:
+            means.setdefault(line.condition, {})[line.standing.name] = line.standing.mean
+    clean = {
+        line.standing.name: line.standing.mean
+        for line in board.lines
+        if line.entry.number in block and line.metric == metric and line.condition == "clean"
+    }
+    if not means or len(clean) < 2:
+        return ""
+    hardest = min(means, key=lambda name: sum(means[name].values()) / len(means[name]))
+    lost = {name: clean[name] - mean for name, mean in means[hardest].items()}
+    least, most = min(lost, key=lost.__getitem__), max(lost, key=lost.__getitem__)
+    entry = lines[0].entry
+    return (
+        f"{entry.dataset} ({entry.protocol}): under {hardest}, the condition with the lowest mean "
+        f"of all, {title(least)} loses least ({lost[least]:.1f} points) and {title(most)} most "
+        f"({lost[most]:.1f}); these are means, not tested."
+    )
