@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -100,7 +101,7 @@ class CNN(Method):
                 epochs=budget.supervised,
                 batch_size=self.config.batch,
                 labelled=True,
-                optimizer=lambda parameters: torch.optim.Adam(parameters, lr=self.config.lr),
+                optimizer=self._adam,
                 select="validation",
             )
         ]
@@ -109,6 +110,9 @@ class CNN(Method):
         """Class scores (B, K); the network is in evaluation mode, without gradients."""
         scores: Tensor = network(batch.x)
         return scores
+
+    def _adam(self, parameters: Iterator[nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.Adam(parameters, lr=self.config.lr, fused=True)
 
     @classmethod
     def test_config(cls) -> CNNConfig:

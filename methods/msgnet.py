@@ -23,6 +23,7 @@ from harbench.method import (
 from harbench.nn.periods import dominant_periods
 from harbench.nn.series import FlattenHead, PostNormLayer, SeriesEmbedding, flatten_sensors
 from harbench.nn.supervised import cross_entropy, supervised_stages
+from harbench.nn.transformer import attend
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -79,8 +80,7 @@ class CausalAttention(nn.Module):
             project(hidden).view(batch, steps, self.heads, -1).transpose(1, 2)
             for project in (self.query, self.key, self.value)
         )
-        dropout = self.dropout if self.training else 0.0
-        mixed = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout, is_causal=True)
+        mixed = attend(query, key, value, self.dropout if self.training else 0.0, causal=True)
         out: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, steps, width))
         return out
 
@@ -112,16 +112,21 @@ class ScaleGraph(nn.Module):
         nodes = len(adjacency)
         graph = adjacency + torch.eye(nodes, device=adjacency.device, dtype=adjacency.dtype)
         graph = graph / graph.sum(dim=1, keepdim=True)
-        kernel = self.start.weight[:, 0]
-        windows = torch.stack([F.pad(kernel, (n, nodes - 1 - n)) for n in range(nodes)])
-        assert self.start.bias is not None, "nn.Conv1d has a bias unless told otherwise"
         hop = identity = torch.eye(nodes, device=graph.device, dtype=graph.dtype)
-        matrices, biases = [], [self.hops.bias[:, None].expand(-1, nodes)]
-        for weight in self.hops.weight.chunk(self.depth + 1, dim=1):
-            matrices.append(torch.einsum("oc,nw,wcd->ond", weight, hop, windows))
-            biases.append(torch.outer(weight @ self.start.bias, hop.sum(dim=1)))
+        hops = [identity]
+        for _ in range(self.depth):
             hop = self.alpha * identity + (1 - self.alpha) * graph @ hop
-        return torch.stack(matrices).sum(dim=0), torch.stack(biases).sum(dim=0)
+            hops.append(hop)
+        # Node n is the convolution's window that begins at entry n; the bias is one more column.
+        kernel = F.pad(self.start.weight[:, 0], (nodes - 1, nodes - 1))
+        windows = kernel.unfold(1, kernel.shape[1] - nodes + 1, 1).flip(1)
+        assert self.start.bias is not None, "nn.Conv1d has a bias unless told otherwise"
+        bias = self.start.bias[:, None, None].expand(-1, nodes, 1)
+        # (hops, channels, N, d + 1)
+        spread = torch.stack(hops)[:, None] @ torch.cat([windows, bias], dim=2)
+        mixed = self.hops.weight @ spread.flatten(0, 1).flatten(1)
+        matrix, shift = mixed.view(len(mixed), nodes, -1).split([windows.shape[2], 1], dim=2)
+        return matrix, shift[..., 0] + self.hops.bias[:, None]
 
     def forward(self, hidden: Tensor) -> Tensor:
         batch, steps, _ = hidden.shape

@@ -25,6 +25,7 @@ from harbench.nn.supervised import supervised_stages
 
 Count = Annotated[int, Field(ge=1)]
 SELF = -5e4
+ROWS = 64
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,9 @@ class LSHAttention(nn.Module):
 
     draw: rotations (1, d/heads, hashes, buckets/2), shared by the batch and the heads. Rows are
     zero-padded to a multiple of two buckets; padded rows are attended, as in the original.
+
+    The original attends in every round of hashing and weights the rounds by their sums of
+    exponentials. That is one softmax over all keys, in which a key counts as often as it is met.
     """
 
     def __init__(self, config: ReformerConfig) -> None:
@@ -72,52 +76,44 @@ class LSHAttention(nn.Module):
         batch, steps, width = hidden.shape
         padded = F.pad(hidden, (0, 0, 0, padded_length(steps, self.config.bucket) - steps))
 
-        def split(projected: Tensor) -> Tensor:
+        def split(projected: Tensor) -> tuple[Tensor, ...]:
             parts = projected.view(batch, -1, self.config.heads, width // self.config.heads)
-            return parts.transpose(1, 2).flatten(0, 1)
+            return parts.transpose(1, 2).flatten(0, 1).split(ROWS)
 
-        query, value = split(self.query_key(padded)), split(self.value(padded))
-        mixed = self._full(query, value) if draw is None else self._hashed(query, value, draw[0])
+        # A few rows at a time: the (T, T) weights of all of them would not stay in the cache.
+        pairs = zip(split(self.query_key(padded)), split(self.value(padded)), strict=True)
+        mixed = torch.cat([self._attend(query, value, draw) for query, value in pairs])
         merged = mixed.view(batch, self.config.heads, -1, width // self.config.heads)
         out: Tensor = self.out(merged.transpose(1, 2).flatten(2)[:, :steps])
         return out
 
-    def _logits(self, query: Tensor, key: Tensor) -> Tensor:
-        logits = query @ F.normalize(key, dim=-1).transpose(-1, -2)
-        return logits * query.shape[-1] ** -0.5 if self.config.scale else logits
-
-    def _full(self, query: Tensor, value: Tensor) -> Tensor:
-        logits = self._logits(query, query)
-        own = torch.eye(logits.shape[-1], dtype=torch.bool, device=logits.device)
-        return logits.masked_fill(own, SELF).softmax(dim=-1) @ value
-
-    def _hashed(self, query: Tensor, value: Tensor, rotations: Tensor) -> Tensor:
+    def _attend(self, query: Tensor, value: Tensor, draw: Tensor | None) -> Tensor:
         rows, steps, size = query.shape
-        rounds = rotations.shape[1]
-        turned = torch.einsum("btd,dhr->bhtr", query.detach(), rotations)
-        buckets = torch.cat([turned, -turned], dim=-1).argmax(dim=-1)
-        time = torch.arange(steps, device=query.device)
+        if draw is None:
+            bias = query.new_zeros(rows, steps, steps)
+        else:
+            bias = self._times_met(query.detach(), draw[0]).to(query.dtype)
+        bias.diagonal(dim1=1, dim2=2).add_(SELF)
+        key = F.normalize(query, dim=-1)
+        four = (part[:, None] for part in (query, key, value, bias))
+        scale = size**-0.5 if self.config.scale else 1.0
+        return F.scaled_dot_product_attention(*four, scale=scale)[:, 0]
+
+    def _times_met(self, query: Tensor, rotations: Tensor) -> Tensor:
+        """(R, T, T): the logarithm of how often each query meets each key, over all rounds."""
+        rows, steps, _ = query.shape
+        turned = (query @ rotations.flatten(1)).view(rows, steps, *rotations.shape[1:])
+        buckets = torch.cat([turned, -turned], dim=-1).argmax(dim=-1).transpose(1, 2)
         # Sort by bucket, then by time; the rounds then stand in one line of chunks.
-        order = (buckets * steps + time).argsort(dim=-1)
-        line = order.flatten(1)
-
-        def chunks(values: Tensor) -> Tensor:
-            index = line[..., None].expand(-1, -1, values.shape[-1])
-            return values.gather(1, index).view(rows, -1, self.config.bucket, values.shape[-1])
-
-        def with_previous(values: Tensor) -> Tensor:
-            return torch.cat([values, values.roll(1, dims=1)], dim=2)
-
-        queries, places = chunks(query), chunks(time[None, :, None].expand(rows, -1, 1))
-        logits = self._logits(queries, with_previous(queries))
-        own = places == with_previous(places).transpose(-1, -2)
-        logits = logits.masked_fill(own, SELF)
-        total = logits.logsumexp(dim=-1, keepdim=True)
-        found = (logits - total).exp() @ with_previous(chunks(value))
-        back = order.argsort(dim=-1)[..., None]
-        found = found.view(rows, rounds, steps, size).gather(2, back.expand(-1, -1, -1, size))
-        total = total.view(rows, rounds, steps, 1).gather(2, back)
-        return (found * total.softmax(dim=1)).sum(dim=1)
+        order = (buckets * steps + torch.arange(steps, device=query.device)).argsort(dim=-1)
+        chunks = order.reshape(rows, -1, self.config.bucket)
+        keys = torch.cat([chunks, chunks.roll(1, dims=1)], dim=2)
+        cells = (chunks[..., None] * steps + keys[:, :, None]).flatten(1)
+        one = torch.ones((), device=query.device).expand(cells.shape)
+        met = torch.zeros(rows, steps**2, device=query.device).scatter_add_(1, cells, one)
+        # The logarithm of 0 is slow on the CPU.
+        logarithm = met.clamp_min(1).log_().masked_fill_(met == 0, -torch.inf)
+        return logarithm.view(rows, steps, steps)
 
 
 def padded_length(steps: int, bucket: int) -> int:

@@ -20,6 +20,7 @@ from harbench.method import (
     Stage,
     register_method,
 )
+from harbench.nn.dropout import BitDropout
 from harbench.nn.geometric_mask import flattened_mask, geometric_mask
 from harbench.nn.series import flatten_sensors
 from harbench.nn.supervised import cross_entropy
@@ -63,7 +64,7 @@ class SimMTMNet(nn.Module):
         variables = shape.sensors * shape.channels
         self.encoder = nn.Sequential(
             self._block(variables, 32, config.kernel, config.stride),
-            nn.Dropout(config.dropout),
+            BitDropout(config.dropout),
             self._block(32, 64, 8, 1),
             self._block(64, config.features, 8, 1),
         )

@@ -255,10 +255,10 @@ class STMAE(Method):
         )
 
     def _adam(self, parameters: Iterator[nn.Parameter]) -> torch.optim.Optimizer:
-        return torch.optim.Adam(parameters, lr=self.config.lr)
+        return torch.optim.Adam(parameters, lr=self.config.lr, fused=True)
 
     def _slow_adam(self, parameters: Iterator[nn.Parameter]) -> torch.optim.Optimizer:
-        return torch.optim.Adam(parameters, lr=self.config.full_lr)
+        return torch.optim.Adam(parameters, lr=self.config.full_lr, fused=True)
 
     @classmethod
     def search_space(cls) -> dict[str, Any]:

@@ -204,11 +204,11 @@ class STDMAE(Method):
         return STDMAEConfig(patch=None, width=8, heads=2, depth=1, mlp_ratio=1, hidden=8, batch=8)
 
     def _pretrain_adam(self, parameters: Iterator[nn.Parameter]) -> torch.optim.Optimizer:
-        return torch.optim.Adam(parameters, lr=self.config.lr, betas=(0.9, 0.95))
+        return torch.optim.Adam(parameters, lr=self.config.lr, betas=(0.9, 0.95), fused=True)
 
     def _adam(self, parameters: Iterator[nn.Parameter]) -> torch.optim.Optimizer:
         rate = self.config.head_lr if self.config.finetune == "frozen" else self.config.lr
-        return torch.optim.Adam(parameters, lr=rate)
+        return torch.optim.Adam(parameters, lr=rate, fused=True)
 
     @classmethod
     def search_space(cls) -> dict[str, Any]:
@@ -239,6 +239,12 @@ class STDMAE(Method):
             (r"^patch_embedding\.input_embedding", "embed"),
             (r"^(encoder|decoder)_norm", r"\1.norm"),
             (r"\.transformer_encoder\.", "."),
+            (r"\.self_attn\.in_proj_", ".attention.project."),
+            (r"\.self_attn\.out_proj", ".attention.out"),
+            (r"\.linear1", ".expand"),
+            (r"\.linear2", ".reduce"),
+            (r"\.norm1", ".norm_attention"),
+            (r"\.norm2", ".norm_feedforward"),
             (r"^enc_2_dec_emb", "to_decoder"),
             (r"^output_layer", "predict"),
         )

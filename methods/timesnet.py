@@ -58,12 +58,28 @@ class Inception(nn.Module):
         self.weights = nn.ParameterList(c.weight for c in convolutions)
         self.biases = nn.ParameterList(torch.zeros(outputs) for _ in convolutions)
 
-    def forward(self, image: Tensor) -> Tensor:
+    def merged(self) -> tuple[Tensor, Tensor]:
+        """The one kernel (out, in, 2J-1, 2J-1) and its bias."""
         # A mean of convolutions is the convolution with the mean of the zero-padded kernels.
-        largest = len(self.weights) - 1
-        padded = [F.pad(weight, [largest - j] * 4) for j, weight in enumerate(self.weights)]
-        bias = torch.stack(list(self.biases)).mean(dim=0)
-        return F.conv2d(image, torch.stack(padded).mean(dim=0), bias, padding=largest)
+        smallest, *others = self.weights
+        kernel = smallest
+        for weight in others:
+            kernel = F.pad(kernel, (1, 1, 1, 1)) + weight
+        return kernel / len(self.weights), torch.stack(list(self.biases)).mean(dim=0)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return convolve(image, *self.merged())
+
+
+def convolve(image: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
+    """An odd square kernel over an image (B, C, H, W), which keeps its size.
+
+    Rows and columns of the kernel that would only meet the padding are left out.
+    """
+    reach = kernel.shape[-1] // 2
+    high, wide = (min(reach, size - 1) for size in image.shape[2:])
+    met = kernel[:, :, reach - high : reach + high + 1, reach - wide : reach + wide + 1]
+    return F.conv2d(image, met, bias, padding=(high, wide))
 
 
 class TimesBlock(nn.Module):

@@ -9,6 +9,7 @@ import typer
 
 from harbench import __version__
 from harbench.cli import (
+    bench,
     cache,
     calibrate,
     check,
@@ -63,6 +64,7 @@ app.command("tune")(tune.tune)
 app.command("check")(check.check)
 app.command("verify")(verify.verify)
 app.command("cost")(cost.cost)
+app.command("bench")(bench.bench)
 app.command("doctor")(doctor.doctor)
 app.add_typer(new.app, name="new")
 app.add_typer(data.app, name="data")

@@ -9,6 +9,8 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
+from harbench.nn.transformer import ReluLayer
+
 
 def grid_positions(nodes: int, patches: int, width: int) -> Tensor:
     """(N, P, d): half of the width codes the node, half the patch, each sin and cos interleaved."""
@@ -43,9 +45,7 @@ class Stack(nn.Module):
         super().__init__()
         self.scale = math.sqrt(sizes.width)
         self.layers = nn.ModuleList(
-            nn.TransformerEncoderLayer(
-                sizes.width, sizes.heads, sizes.feedforward, sizes.dropout, batch_first=True
-            )
+            ReluLayer(sizes.width, sizes.heads, sizes.feedforward, sizes.dropout)
             for _ in range(depth)
         )
         self.norm = nn.LayerNorm(sizes.width)

@@ -8,20 +8,26 @@ from torch import Tensor, nn
 LEVELS = 2**16
 
 
-class BitDropout(nn.Module):
-    """nn.Dropout with four masks' worth of bits from one 64-bit draw: a third of its time.
+def drop(x: Tensor, rate: float) -> Tensor:
+    """Zero a share `rate` of the values, with four masks' worth of bits from one 64-bit draw.
 
     The rate is rounded to a multiple of 2^-16; kept values are scaled so that the mean stays.
     """
+    dropped = round(rate * LEVELS)
+    if dropped == 0:
+        return x
+    draws = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device)
+    bits = draws.random_(-(2**63), None).view(torch.int16)[: x.numel()].view(x.shape)
+    kept = (bits >= dropped - LEVELS // 2).to(x.dtype)
+    return x * kept.mul_(LEVELS / (LEVELS - dropped))
+
+
+class BitDropout(nn.Module):
+    """nn.Dropout in a third of its time; see `drop`."""
 
     def __init__(self, rate: float) -> None:
         super().__init__()
-        self.dropped = round(rate * LEVELS)
+        self.rate = rate
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training or self.dropped == 0:
-            return x
-        draws = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device)
-        bits = draws.random_(-(2**63), None).view(torch.int16)[: x.numel()].view(x.shape)
-        kept = (bits >= self.dropped - LEVELS // 2).to(x.dtype)
-        return x * kept.mul_(LEVELS / (LEVELS - self.dropped))
+        return drop(x, self.rate) if self.training else x

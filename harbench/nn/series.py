@@ -11,6 +11,8 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
+from harbench.nn.dropout import BitDropout
+
 
 def flatten_sensors(x: Tensor) -> Tensor:
     """(B, T, N, C) -> (B, T, V), sensor-major: channel v is n * C + c."""
@@ -41,7 +43,7 @@ class SeriesEmbedding(nn.Module):
         nn.init.kaiming_normal_(self.token.weight, mode="fan_in", nonlinearity="relu")
         self.positions: Tensor
         self.register_buffer("positions", sinusoidal_positions(steps, width), persistent=False)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = BitDropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         tokens = self.token(x.transpose(1, 2)).transpose(1, 2) + self.positions
@@ -54,7 +56,7 @@ class FlattenHead(nn.Module):
 
     def __init__(self, steps: int, width: int, classes: int, dropout: float) -> None:
         super().__init__()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = BitDropout(dropout)
         self.projection = nn.Linear(steps * width, classes)
 
     def forward(self, hidden: Tensor) -> Tensor:
@@ -75,7 +77,7 @@ class PostNormLayer(nn.Module):
         self.expand = nn.Linear(width, feedforward)
         self.reduce = nn.Linear(feedforward, width)
         self.norm_feedforward = nn.LayerNorm(width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = BitDropout(dropout)
 
     def forward(self, hidden: Tensor, draw: Tensor | None = None) -> Tensor:
         hidden = self.norm_attention(hidden + self.dropout(self.attention(hidden, draw)))

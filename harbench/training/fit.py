@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -136,43 +136,82 @@ def _fit(
     report: Callable[[Progress], None],
     pretrained_only: bool = False,
 ) -> Fitted:
-    dataset, split, method = training.dataset, training.split, training.method
-    missing = part_missing(training, "train", split.train)
-    standardiser = prepare(training, missing)
-    source = WindowSource(dataset, split.train, standardiser, device, missing)
-    augment = None
-    if training.augment != "none":
-        augment = Augmentation(training.augment, standardiser)
-    labelled = _labelled(training, source, split.labelled)
-    validation = validation_part(training, standardiser)
+    parts = Parts(training)
     network = initial_network(training, device)
-    stages = method.stages(training.budget)
-    lengths = stage_lengths(training)
+    stages, lengths = training.method.stages(training.budget), stage_lengths(training)
     costs = []
     for index, (stage, key) in enumerate(zip(stages, stage_keys(training), strict=True)):
         if stage.labelled and pretrained_only:
             break
-        data = StageData(source, None, validation)
-        if stage.labelled:
-            data = StageData(labelled.source, labelled.y, validation, augment)
         later = sum(length.total_steps for length in lengths[index + 1 :])
         news = partial(_tell, report, lengths[index], later)
-        costs.append(_train_or_load(training, stage, key, network, data, cache, news))
-    return Fitted(network, standardiser, costs)
+        steps = lengths[index].steps
+        costs.append(_train_or_load(training, stage, key, steps, network, parts, cache, news))
+    return Fitted(network, parts.standardiser, costs)
+
+
+class Parts:
+    """The windows of a training, each part read when a stage that is trained first needs it."""
+
+    def __init__(self, training: Training) -> None:
+        self.training = training
+        self.device = torch.device(training.device)
+        self.missing = part_missing(training, "train", training.split.train)
+
+    @cached_property
+    def standardiser(self) -> Standardiser:
+        """Of the training windows, corrupted as they are."""
+        return prepare(self.training, self.missing)
+
+    @cached_property
+    def unlabelled(self) -> WindowSource:
+        """All training windows."""
+        dataset, train = self.training.dataset, self.training.split.train
+        return WindowSource(dataset, train, self.standardiser, self.device, self.missing)
+
+    @cached_property
+    def labelled(self) -> Labelled:
+        """The labelled windows of the training part, corrupted as they are in it."""
+        dataset, split = self.training.dataset, self.training.split
+        rows = split.train.searchsorted(split.labelled)
+        missing = None if self.missing is None else self.missing.select(rows)
+        # What loses more in training is finished after that.
+        plain = self.training.augment != "none"
+        return Labelled(
+            WindowSource(dataset, split.labelled, self.standardiser, self.device, missing, plain),
+            torch.from_numpy(dataset.labels[split.labelled]).to(self.device),
+        )
+
+    @cached_property
+    def validation(self) -> Labelled:
+        """See `validation_part`."""
+        return validation_part(self.training, self.standardiser)
+
+    def of(self, stage: Stage | FitStage) -> StageData:
+        """What a stage may see."""
+        selects = isinstance(stage, Stage) and stage.select == "validation"
+        validation = self.validation if selects else None
+        if not stage.labelled:
+            return StageData(self.unlabelled, None, validation)
+        fault = self.training.augment
+        augment = Augmentation(fault, self.standardiser) if fault != "none" else None
+        return StageData(self.labelled.source, self.labelled.y, validation, augment)
 
 
 def _train_or_load(
     training: Training,
     stage: Stage | FitStage,
     key: str,
+    steps: int,
     network: nn.Module,
-    data: StageData,
+    parts: Parts,
     cache: StageCache | None,
     news: Report,
 ) -> StageCost:
     """Leave `network` with the weights of the finished stage."""
 
     def trained(kept: Path | None) -> dict[str, Any]:
+        data = parts.of(stage)
         if isinstance(stage, FitStage):
             seconds = fit_once(stage, network, data, training.seed)
             return {"seconds": seconds, "best_epoch": 1, "history": []}
@@ -186,7 +225,6 @@ def _train_or_load(
         note, cached = cache.load_or_train(key, network, trained)
     history = note["history"]
     epochs = len(history) if isinstance(stage, Stage) else stage.epochs
-    steps = stage_length(stage, len(data.source), training.budget).steps
     best, seconds = note["best_epoch"], note["seconds"]
     return StageCost(stage.name, epochs, steps, best, seconds, cached, history)
 
@@ -213,13 +251,6 @@ def fit_once(stage: FitStage, network: nn.Module, data: StageData, seed: int) ->
         batch = LabelledBatch(x, observed, generator, data.y)
     stage.fit(network, batch)
     return time.perf_counter() - begun
-
-
-def _labelled(training: Training, source: WindowSource, labelled: IntArray) -> Labelled:
-    """The labelled windows of the training part, corrupted as they are in it."""
-    rows = source.indices.searchsorted(labelled)
-    y = torch.from_numpy(training.dataset.labels[labelled]).to(source.device)
-    return Labelled(source.select(rows, plain=training.augment != "none"), y)
 
 
 def stage_lengths(training: Training) -> list[Length]:

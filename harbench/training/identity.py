@@ -89,6 +89,7 @@ def _filled(training: Training) -> bool:
     return training.train_missing.corrupts or any_gaps(training.dataset, seen)
 
 
+@cache
 def method_code(cls: type[Method]) -> str:
     """The hash of a method's module and of the modules that it is built from.
 

@@ -29,6 +29,10 @@ from harbench.training import checkpoint
 from harbench.training.identity import Training
 from harbench.training.length import Length, stage_length, steps_per_epoch
 
+# A killed training repeats at most so much; writing the state of a small network after each of its
+# short epochs would take longer than training it.
+SECONDS_BETWEEN_STATES = 5.0
+
 
 @dataclass(frozen=True)
 class Labelled:
@@ -42,12 +46,13 @@ class Labelled:
 class StageData:
     """What one stage may see: labels only if it is a labelled one; never a test window.
 
-    augment: a fault of each training window, drawn anew in every epoch.
+    validation: None for a stage that selects nothing by it. augment: a fault of each training
+    window, drawn anew in every epoch.
     """
 
     source: WindowSource
     y: Tensor | None
-    validation: Labelled
+    validation: Labelled | None
     augment: Augmentation | None = None
 
 
@@ -80,8 +85,9 @@ def train(
 ) -> State:
     """Train `network` in place through one stage and leave it with the selected weights.
 
-    partial: where the state after every epoch is kept; a state found there is continued. Whether
-    the stage ends early follows from that state alone, so a resumed stage ends where it would have.
+    partial: where the state is kept after the first epoch and then every few seconds; a state found
+    there is continued. Whether the stage ends early follows from that state alone, so a resumed
+    stage ends where it would have.
     Raises TrainingError, naming stage and epoch, when a loss is not finite.
     """
     method, seed, precision = training.method, training.seed, training.precision
@@ -90,7 +96,7 @@ def train(
         optimizer = stage.optimizer(iter(trained))
         rates = [group["lr"] for group in optimizer.param_groups]
         state = _resume(partial, network, optimizer)
-        begun = time.perf_counter() - state.seconds
+        begun, kept = time.perf_counter() - state.seconds, -math.inf
         while not length.over(state.epoch, state.improved):
             set_mode(stage, network)
             with precision_context(precision, data.source.device):
@@ -99,11 +105,12 @@ def train(
                 )
             state.epoch += 1
             state.history.append(losses)
-            if stage.select == "validation" and length.scores(state.epoch):
+            if data.validation is not None and length.scores(state.epoch):
                 _select(method, network, data.validation, seed, precision, state)
             state.seconds = time.perf_counter() - begun
-            if partial is not None:
+            if partial is not None and state.seconds - kept >= SECONDS_BETWEEN_STATES:
                 _keep(partial, network, optimizer, state)
+                kept = state.seconds
             report(state, stage)
     if state.best_weights:
         network.load_state_dict(state.best_weights)
@@ -156,7 +163,7 @@ def _epoch(
     augmentation.manual_seed(torch_seed(seed, "augmentation", stage.name, epoch))
     order = stream(seed, "shuffling", stage.name, epoch).permutation(len(data.source))
     parts = batches(torch.from_numpy(order), stage.batch_size)
-    totals: dict[str, Tensor] = {}
+    found: dict[str, list[Tensor]] = {}
     for step, rows in enumerate(parts):
         if stage.schedule is not None:
             progress = (epoch * length.steps + step) / length.total_steps
@@ -171,8 +178,9 @@ def _epoch(
             nn.utils.clip_grad_norm_(trained, stage.clip)
         optimizer.step()
         for key, value in losses.items():
-            totals[key] = totals.get(key, 0) + value.detach().float() * len(rows)
-    means = {key: float(value) / len(order) for key, value in totals.items()}
+            found.setdefault(key, []).append(value.detach())
+    shares = torch.tensor([len(rows) / len(order) for rows in parts], device=data.source.device)
+    means = {key: float(torch.stack(values).float() @ shares) for key, values in found.items()}
     if not math.isfinite(means["loss"]):
         raise TrainingError(
             f"The loss became {means['loss']} in stage {stage.name!r}, epoch {epoch + 1}. "
@@ -212,7 +220,8 @@ def _select(
     state.history[-1] |= {"validation_f1": f1, "validation_loss": loss}
     if state.best is None or (f1, -loss) > state.best:
         state.best, state.best_epoch, state.improved = (f1, -loss), state.epoch, state.epoch
-        state.best_weights = {k: v.detach().clone() for k, v in network.state_dict().items()}
+        for key, value in network.state_dict().items():
+            state.best_weights.setdefault(key, torch.empty_like(value)).copy_(value)
 
 
 def _keep(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, state: State) -> None:

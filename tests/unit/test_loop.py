@@ -14,9 +14,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 from unit.toy import Killed, Toy, ToyConfig, killer, same, training, weights
 
+from harbench.data.source import WindowSource
+from harbench.dataset import HARDataset, IntArray
 from harbench.errors import TrainingError
 from harbench.method import Budget, LabelledBatch, Patience
 from harbench.protocol import Condition
+from harbench.training import fit as fitting
+from harbench.training import loop
 from harbench.training.cache import StageCache
 from harbench.training.fit import Progress, fit
 from harbench.training.identity import code_hash, stage_keys
@@ -25,12 +29,19 @@ from harbench.training.loop import batches
 
 
 @pytest.mark.parametrize("schedule", [False, True])
+@pytest.mark.parametrize("seconds", [0.0, 1e9])
 @pytest.mark.parametrize(
     ("stage", "epoch"), [("pretrain", 1), ("pretrain", 4), ("supervised", 3), ("supervised", 5)]
 )
 def test_a_killed_training_ends_with_the_same_bits(
-    stage: str, epoch: int, schedule: bool, tmp_path: Path
+    stage: str,
+    epoch: int,
+    seconds: float,
+    schedule: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(loop, "SECONDS_BETWEEN_STATES", seconds)
     config = ToyConfig(schedule=schedule)
     whole = weights(fit(training(config)))
     cache = StageCache(tmp_path)
@@ -39,7 +50,8 @@ def test_a_killed_training_ends_with_the_same_bits(
     news: list[tuple[str, int]] = []
     resumed = fit(training(config), cache, lambda p: news.append((p.stage, p.epoch)))
     assert same(weights(resumed), whole)
-    assert (stage, epoch) not in news, "finished epochs are not run again"
+    repeated = (stage, epoch) in news
+    assert repeated == (epoch > 1 and seconds > 0), "epochs whose state was kept are not run again"
     assert not list(tmp_path.glob("*.partial.*"))
 
 
@@ -63,6 +75,28 @@ def test_a_cached_stage_is_loaded_and_a_damaged_one_is_trained_again(tmp_path: P
     third = fit(training(), cache)
     assert [s.cached for s in third.stages].count(False) == 1
     assert same(weights(third), weights(first))
+
+
+def test_only_what_a_trained_stage_uses_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+
+    class Counted(WindowSource):
+        def __init__(self, dataset: HARDataset, indices: IntArray, *rest: Any) -> None:
+            read.append(len(indices))
+            super().__init__(dataset, indices, *rest)
+
+    monkeypatch.setattr(fitting, "WindowSource", Counted)
+    plan, cache = training(), StageCache(tmp_path)
+    split = plan.split
+    fit(plan, cache)
+    assert read == [len(split.train), len(split.validation), len(split.labelled)]
+    fit(plan, cache)
+    assert len(read) == 3, "both stages came from the cache"
+    cache.drop(stage_keys(plan)[1])
+    fit(plan, cache)
+    assert read[3:] == [len(split.validation), len(split.labelled)]
 
 
 def test_every_epoch_leaves_a_line_of_history_cached_or_not(tmp_path: Path) -> None:

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
 from harbench.nn.dropout import BitDropout
-from harbench.nn.transformer import PreNormLayer
+from harbench.nn.transformer import PreNormLayer, ReluLayer, attend
+
+PRE_NORM = {f"linear{i}": f"feedforward.{n}" for i, n in ((1, 0), (2, 2))}
+POST_NORM = {"linear1": "expand", "linear2": "reduce"}
 
 
 @pytest.mark.parametrize("tokens", [1, 7, 50])
-def test_layer_is_the_pre_norm_layer_of_pytorch(tokens: int) -> None:
+@pytest.mark.parametrize("pre", [True, False])
+def test_layers_are_those_of_pytorch(pre: bool, tokens: int) -> None:
     torch.manual_seed(0)
-    ours = PreNormLayer(16, 4, 32, 0.0)
-    theirs = nn.TransformerEncoderLayer(16, 4, 32, 0.0, "gelu", batch_first=True, norm_first=True)
+    ours = (PreNormLayer if pre else ReluLayer)(16, 4, 32, 0.0)
+    kind = "gelu" if pre else "relu"
+    theirs = nn.TransformerEncoderLayer(16, 4, 32, 0.0, kind, batch_first=True, norm_first=pre)
+    linear = PRE_NORM if pre else POST_NORM
     names = {
         "self_attn.in_proj_weight": "attention.project.weight",
         "self_attn.in_proj_bias": "attention.project.bias",
         **{f"self_attn.out_proj.{k}": f"attention.out.{k}" for k in ("weight", "bias")},
-        **{f"linear1.{k}": f"feedforward.0.{k}" for k in ("weight", "bias")},
-        **{f"linear2.{k}": f"feedforward.2.{k}" for k in ("weight", "bias")},
+        **{f"{n}.{k}": f"{own}.{k}" for n, own in linear.items() for k in ("weight", "bias")},
         **{f"norm1.{k}": f"norm_attention.{k}" for k in ("weight", "bias")},
         **{f"norm2.{k}": f"norm_feedforward.{k}" for k in ("weight", "bias")},
     }
@@ -36,6 +42,23 @@ def test_layer_is_the_pre_norm_layer_of_pytorch(tokens: int) -> None:
         out.square().sum().backward()
         gradients.append((out.detach(), given_tokens.grad))
     torch.testing.assert_close(*gradients, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("causal", [True, False])
+@pytest.mark.parametrize("tokens", [1, 7, 50])
+def test_attention_is_that_of_pytorch(tokens: int, causal: bool) -> None:
+    torch.manual_seed(0)
+    query, key, value = torch.randn(3, 2, 4, tokens, 8).unbind()
+    theirs = F.scaled_dot_product_attention(query, key, value, is_causal=causal)
+    torch.testing.assert_close(attend(query, key, value, causal=causal), theirs)
+
+
+def test_attention_drops_weights_and_keeps_their_mean() -> None:
+    torch.manual_seed(0)
+    query, value = torch.zeros(400, 4, 50, 8), torch.ones(400, 4, 50, 8)
+    mixed = attend(query, query, value, dropout=0.25)
+    assert float(mixed.mean()) == pytest.approx(1, abs=1e-3)
+    assert float(mixed[..., 0].var()) == pytest.approx(0.25 / 0.75 / 50, rel=0.05)
 
 
 @settings(max_examples=20, deadline=None)
