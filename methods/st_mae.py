@@ -34,9 +34,8 @@ class STMAEConfig:
 
     devices: how many are hidden per window. mask_rate: share of time tokens dropped. target:
     "original" asks for the hidden device, too; the released code ("code") asks for zeros there,
-    because it overwrites its own target. finetune: "full" trains everything at `full_lr`,
-    which validation prefers (docs/budgets.md); "probe" one linear layer on frozen encoders, as the
-    original.
+    because it overwrites its own target. finetune: "full" trains everything at `full_lr`;
+    "probe" one linear layer on frozen encoders, as the original.
     """
 
     width: Annotated[int, Field(ge=2, multiple_of=2)] = 64
@@ -178,8 +177,7 @@ class STMAE(Method):
     - Lengths follow the suite's budget (original: 100 and 500 epochs); its 4000 steps of the probe
       are the longer of the two up to 1,024 labelled windows. Natively missing values are not
       rebuilt.
-    - All weights are fine-tuned; the original's probe on frozen encoders is `preset=original`,
-      whose size for Opportunity is the default, too.
+    - All weights are fine-tuned (docs/budgets.md); `preset=original` has the probe, same size.
     """
 
     name = "st_mae"
@@ -207,15 +205,9 @@ class STMAE(Method):
         },
     }
     named_presets: ClassVar = {
-        "original": {
-            "width": 64,
-            "depth": 5,
-            "heads": 1,
-            "decoder_width": 16,
-            "decoder_depth": 2,
-            "finetune": "probe",
-        }
-    }
+        "original": {"width": 64, "depth": 5, "heads": 1, "decoder_width": 16, "decoder_depth": 2,
+                     "finetune": "probe"}
+    }  # fmt: skip
     config: STMAEConfig
 
     def build(self, shape: InputShape) -> STMAENet:
