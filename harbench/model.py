@@ -17,7 +17,7 @@ from harbench.data import store
 from harbench.data.impute import alone
 from harbench.data.paths import write_json
 from harbench.data.source import Standardiser, WindowSource
-from harbench.data.windows import cut
+from harbench.data.windows import check_recording, cut
 from harbench.dataset import (
     DatasetInfo,
     FloatArray,
@@ -139,6 +139,7 @@ class Model:
             recording.values,
             np.zeros(len(recording.time), dtype=np.int64),
         )
+        check_recording(anything)
         windows = list(cut(anything, self.info.rate, options))
         if not windows:
             raise HarbenchError(

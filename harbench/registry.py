@@ -103,13 +103,20 @@ def _import(kind: str, name: str) -> None:
     # A broken plug-in may raise anything, and even exit; it is reported, not hidden.
     except (Exception, SystemExit) as error:
         raise BrokenCodeError(
-            f"{kind.capitalize()} {name!r} cannot be imported from {known[name]}: {one_line(error)}"
+            f"{kind.capitalize()} {name!r} cannot be imported from {known[name]}: {_why(error)}"
         ) from error
     if name not in registered:
         raise HarbenchError(
             f"Module {known[name]} registers no {kind} called {name!r}: "
             f"its class needs @register_{kind} and name = {name!r}."
         )
+
+
+def _why(error: BaseException) -> str:
+    """What an import ended with."""
+    if isinstance(error, SystemExit):
+        return f"it leaves with exit code {error.code}"
+    return one_line(error)
 
 
 @cache
@@ -133,7 +140,7 @@ def _of_file(kind: str, path: Path) -> Any:
             tops = traceback.extract_tb(error.__traceback__)
             lines = [top.lineno for top in tops if top.filename == str(path)]
             where = f"{path}, line {lines[-1]}" if lines else str(path)
-            raise BrokenCodeError(f"{where}: cannot be imported: {one_line(error)}") from error
+            raise BrokenCodeError(f"{where}: cannot be imported: {_why(error)}") from error
         found = registered[kind].get(name)
     if found is None or found.__module__ != module_name:
         raise HarbenchError(

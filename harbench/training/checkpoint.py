@@ -29,11 +29,12 @@ def save(path: Path, tensors: Tensors, header: dict[str, Any], durable: bool = T
     plain = {
         key: value.detach().to("cpu", copy=True).contiguous() for key, value in tensors.items()
     }
-    note = {"name": path.name, "header": json.dumps(header)}
-    note["checksum"] = str(_checksum(plain, note["header"]))
+    text = json.dumps(header)
+    # One entry: safetensors writes several in an order of chance, and equal files are compared.
+    note = {"name": path.name, "header": text, "checksum": _checksum(plain, text)}
     with writing(path, durable) as temporary:
         try:
-            save_file(plain, temporary, metadata=note)
+            save_file(plain, temporary, metadata={"note": json.dumps(note)})
         except SafetensorError as error:
             raise OSError(str(error)) from error
 
@@ -42,9 +43,9 @@ def load(path: Path) -> tuple[Tensors, dict[str, Any]] | None:
     """The tensors and header; None where there is no file, or none that is whole and in place."""
     try:
         with safe_open(path, framework="pt") as file:
-            note = file.metadata()
+            note = json.loads(file.metadata()["note"])
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        whole = note["checksum"] == str(_checksum(tensors, note["header"]))
+        whole = note["checksum"] == _checksum(tensors, note["header"])
         return (
             (tensors, json.loads(note["header"])) if whole and note["name"] == path.name else None
         )

@@ -19,7 +19,7 @@ from harbench.data import paths
 from harbench.data.paths import writing
 from harbench.errors import HarbenchError
 from harbench.nn.estimator import Estimator
-from harbench.training import checkpoint
+from harbench.training import checkpoint, loop
 from harbench.training.cache import StageCache
 from harbench.training.fit import fit
 
@@ -53,7 +53,8 @@ def test_a_note_that_lacks_something_is_made_anew(key: str, tmp_path: Path) -> N
 
 def partial_of(folder: Path) -> Path:
     """A training that was killed in the middle has left its state here."""
-    with pytest.raises(Killed):
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(loop, "SECONDS_BETWEEN_STATES", 0.0)
         fit(training(), StageCache(folder), killer("supervised", 3))
     (partial,) = folder.glob("*.partial.safetensors")
     return partial
@@ -83,10 +84,12 @@ def test_a_state_of_another_stage_or_epoch_is_not_continued(tmp_path: Path) -> N
     other.write_bytes(partial.read_bytes())
     assert checkpoint.load(partial) is not None and checkpoint.load(other) is None
     with safe_open(partial, framework="pt") as file:
-        note, tensors = file.metadata(), {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        note = json.loads(file.metadata()["note"])
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     header = json.loads(note["header"])
     assert header["epoch"] == 3
-    save_file(tensors, partial, metadata={**note, "header": json.dumps({**header, "epoch": 5})})
+    forged = {**note, "header": json.dumps({**header, "epoch": 5})}
+    save_file(tensors, partial, metadata={"note": json.dumps(forged)})
     news: list[int] = []
     resumed = fit(training(), StageCache(tmp_path), lambda p: news.append(p.epoch))
     assert news == [1, 2, 3, 4, 5] and same(weights(resumed), whole)
