@@ -6,38 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from unit.frames import made_up_record
-
-from harbench.running.records import Identity
-
-DATASET = "bodysim+activities=3"
-RULES = {
-    "split": "random",
-    "label_fraction": 0.15,
-    "scales": [],
-    "rates": [],
-    "train_missing": {"scale": "clean", "rate": 0.0},
-}
+from unit.frames import DATASET, made_up_identity, made_up_record
 
 
 def written(root: Path, method: str, seed: int, right: int = 16, **provenance: Any) -> Path:
     """A record of protocol clean with `right` of 20 windows right, where it belongs."""
-    identity = Identity(
-        method=method,
-        config={"width": 64},
-        code="c" * 64,
-        dataset=DATASET,
-        fingerprint="f" * 64,
-        protocol="clean",
-        rules=RULES,
-        evaluator=2,
-        budget="quick",
-        precision="fp32",
-        augment="none",
-        tuned=0,
-        seed=seed,
-    )
-    values = made_up_record(identity, right).model_dump(mode="json")
+    values = made_up_record(made_up_identity(seed, method), right).model_dump(mode="json")
     values["provenance"] |= provenance
     path = root / DATASET / "clean" / "quick" / method / f"seed-{seed}.json"
     path.parent.mkdir(parents=True, exist_ok=True)

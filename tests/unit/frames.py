@@ -13,6 +13,7 @@ from harbench.analysis.pairs import Condition
 from harbench.evaluation.metrics import from_confusion
 from harbench.running.records import Identity, Record
 
+DATASET = "bodysim+activities=3"
 CLEAN = Condition("clean", "clean", 0.0)
 MIXED = Condition("missing-10", "mixed", 0.1)
 
@@ -74,6 +75,32 @@ def records(
         for seed, value in enumerate(scores[method])
     ]
     return pd.DataFrame(rows)
+
+
+def made_up_identity(seed: int, method: str = "cnn", **rules: Any) -> Identity:
+    """What a record of protocol clean on bodysim says that it is of; rules replace its own."""
+    given = {
+        "split": "random",
+        "label_fraction": 0.15,
+        "scales": [],
+        "rates": [],
+        "train_missing": {"scale": "clean", "rate": 0.0},
+    }
+    return Identity(
+        method=method,
+        config={"width": 64, "lr": 0.001},
+        code="c" * 64,
+        dataset=DATASET,
+        fingerprint="f" * 64,
+        protocol="clean",
+        rules={**given, **rules},
+        evaluator=2,
+        budget="quick",
+        precision="fp32",
+        augment="none",
+        tuned=0,
+        seed=seed,
+    )
 
 
 def made_up_record(identity: Identity, right: int = 16) -> Record:

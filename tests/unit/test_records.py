@@ -13,7 +13,7 @@ import pytest
 from end_to_end.commands import Cli
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from unit.frames import made_up_record
+from unit.frames import made_up_identity, made_up_record
 
 from harbench.errors import HarbenchError
 from harbench.running.reading import OLDER, read_folder, read_record
@@ -24,28 +24,7 @@ Values = dict[str, Any]
 
 
 def identity(seed: int) -> Identity:
-    clean = {"scale": "clean", "rate": 0.0}
-    return Identity(
-        method="cnn",
-        config={"width": 64, "lr": 0.001},
-        code="c" * 64,
-        dataset="bodysim+activities=3",
-        fingerprint="f" * 64,
-        protocol="clean",
-        rules={
-            "split": "random",
-            "label_fraction": 0.15,
-            "scales": ["mixed", "gaps"],
-            "rates": [0.1],
-            "train_missing": clean,
-        },
-        evaluator=2,
-        budget="quick",
-        precision="fp32",
-        augment="none",
-        tuned=0,
-        seed=seed,
-    )
+    return made_up_identity(seed, scales=["mixed", "gaps"], rates=[0.1])
 
 
 def values(seed: int = 0) -> Values:
