@@ -18,7 +18,7 @@ from harbench.data.coverage import named, with_option
 from harbench.data.devices import Series, aligned
 from harbench.data.facts import read_facts
 from harbench.data.gaps import close_gaps
-from harbench.data.tables import numbers, read_table
+from harbench.data.tables import numbers, read_table, signals_in
 from harbench.dataset import (
     Dataset,
     DatasetInfo,
@@ -218,13 +218,7 @@ class Folder(Dataset):
             for column, channel in enumerate(channels)
             if not device or name == sensor
         }
-        values = np.full((len(table), len(self._sensors), len(channels)), np.nan, np.float32)
-        for column in table.columns:
-            if column in ("time", "label"):
-                continue
-            if column not in signals:
-                raise HarbenchError(f"{where}: {unknown('column', str(column), signals)}")
-            values[:, *signals[column]] = numbers(table[column], where)
+        values = signals_in(table, signals, (len(self._sensors), len(channels)), where)
         if stalls(time, self.options.max_gap):
             self._stalled.append(file)
         if "label" not in table:

@@ -64,7 +64,7 @@ def title(row: str) -> str:
 def docstring(name: str) -> str:
     """What the class of the method `name` says of itself; "" where its source cannot be found."""
     for node in ast.walk(ast.parse(source(modules("methods").get(name, "")))):
-        if isinstance(node, ast.ClassDef) and _is_registered(node):
+        if isinstance(node, ast.ClassDef) and is_method(node):
             return ast.get_docstring(node) or ""
     return ""
 
@@ -75,7 +75,7 @@ def _attributes(module: str) -> dict[str, str]:
     wanted = {field.name for field in fields(Described)}
     found: dict[str, str] = {}
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.ClassDef) and _is_registered(node):
+        if isinstance(node, ast.ClassDef) and is_method(node):
             for line in node.body:
                 if isinstance(line, ast.Assign) and isinstance(line.value, ast.Constant):
                     names = {target.id for target in line.targets if isinstance(target, ast.Name)}
@@ -94,5 +94,6 @@ def source(module: str) -> str:
     return ""
 
 
-def _is_registered(node: ast.ClassDef) -> bool:
+def is_method(node: ast.ClassDef) -> bool:
+    """Whether a class is a registered method; a network may have functions of the same names."""
     return any(getattr(each, "id", "") == "register_method" for each in node.decorator_list)

@@ -5,6 +5,10 @@ from __future__ import annotations
 import difflib
 import importlib.util
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 class HarbenchError(ValueError):
@@ -26,6 +30,12 @@ def unknown(kind: str, name: str, known: Iterable[str], hint: str = "") -> Harbe
     near = difflib.get_close_matches(name, options, n=1, cutoff=0.5)
     advice = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(options) or 'none'}."
     return HarbenchError(" ".join(filter(None, [f"Unknown {kind} {name!r}.", advice, hint])))
+
+
+def first_wrong(error: ValidationError, whole: str = "file") -> tuple[str, str]:
+    """The key of the first value that is wrong, `whole` where there is none, and why it is."""
+    first = error.errors()[0]
+    return ".".join(map(str, first["loc"])) or whole, first["msg"].removeprefix("Value error, ")
 
 
 def one_line(error: BaseException) -> str:

@@ -14,7 +14,7 @@ from torch import nn
 
 from harbench import registry
 from harbench.data import store
-from harbench.data.impute import alone
+from harbench.data.impute import ALONE, alone
 from harbench.data.paths import write_json
 from harbench.data.source import Standardiser, WindowSource
 from harbench.data.windows import check_recording, cut
@@ -27,7 +27,7 @@ from harbench.dataset import (
     info_from_json,
     info_to_json,
 )
-from harbench.errors import HarbenchError
+from harbench.errors import HarbenchError, first_wrong
 from harbench.evaluation.predict import Precision, one_thread, predict
 from harbench.method import Impute, Method
 from harbench.options import build
@@ -65,7 +65,9 @@ class Card(BaseModel):
     packages: dict[str, str]
 
     @model_validator(mode="after")
-    def _info_is_one(self) -> Self:
+    def _can_be_built(self) -> Self:
+        if self.impute not in ALONE:
+            raise ValueError(f"impute: {self.impute} needs the training windows")
         try:
             info_from_json(self.info)
         except (KeyError, TypeError, ValueError) as error:
@@ -217,10 +219,11 @@ def _card(path: Path) -> Card:
         return Card.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         raise HarbenchError(f"{path} is not there: {path.parent} holds no model.") from None
-    except (OSError, ValidationError) as error:
-        first = error.errors()[0] if isinstance(error, ValidationError) else {"msg": str(error)}
-        where = ".".join(map(str, first.get("loc", ())))
-        raise HarbenchError(f"{path} cannot be read: {where} {first['msg']}.") from None
+    except OSError as error:
+        raise HarbenchError(f"{path} cannot be read: {error.strerror}.") from None
+    except ValidationError as error:
+        key, message = first_wrong(error)
+        raise HarbenchError(f"{path}: {key}: {message}.") from None
 
 
 def _like(card: Card) -> HARDataset:

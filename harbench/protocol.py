@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from harbench.errors import HarbenchError, unknown
+from harbench.errors import HarbenchError, first_wrong, unknown
 
 # In the order in which test conditions are shown everywhere.
 Corruption = Literal["mixed", "segment", "channel", "sensor"]
@@ -210,9 +210,7 @@ def read_protocol(path: Path) -> Protocol:
     try:
         return Protocol.model_validate({**values, "name": path.stem})
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "file"
-        message = first["msg"].removeprefix("Value error, ")
+        key, message = first_wrong(error)
         raise HarbenchError(f"{path}: {key}: {message}.") from None
 
 

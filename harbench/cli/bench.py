@@ -21,16 +21,16 @@ def bench(
     """Time training steps on one thread against public code's way of writing them."""
     from dataclasses import asdict
 
-    from rich.console import Console
     from rich.table import Table
 
     from harbench import registry
+    from harbench.cli.console import terminal
     from harbench.data.paths import write_json
     from harbench.running.provenance import command_line, now, provenance
     from harbench.testing.bench import Speed, measure
 
     started = now()
-    console, found = Console(highlight=False), list[Speed]()
+    console, found = terminal(), list[Speed]()
     for speed in measure(methods or registry.method_names(), rounds):
         found.append(speed)
         console.print(f"{speed.method} {speed.stage}: {speed.ratio:.2f}", style="dim")

@@ -11,6 +11,7 @@ import typer
 
 from harbench.cli.reading import readable
 from harbench.cli.report import Audits, Control, Folder, page_of
+from harbench.cli.say import say
 
 app = typer.Typer(help="The page: build; entering it: submit, audit, change.", no_args_is_help=True)
 
@@ -46,7 +47,7 @@ def build(
             copy = temporary / "records" / path.relative_to(root)
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(path.read_bytes())
-    typer.echo(f"Wrote {out / 'index.html'}: {len(records)} records, {len(text) // 1024} KiB.")
+    say(f"Wrote {out / 'index.html'}: {len(records)} records, {len(text) // 1024} KiB.")
 
 
 @app.command()
@@ -66,8 +67,8 @@ def submit(
     with writing(out) as temporary:
         temporary.write_bytes(data)
     held = unpack(data, str(out))
-    typer.echo(f"Wrote {out}: {len(held.records)} records, methods {', '.join(held.methods)}.")
-    typer.echo(f"sha256 of its content: {held.digest}")
+    say(f"Wrote {out}: {len(held.records)} records, methods {', '.join(held.methods)}.")
+    say(f"sha256 of its content: {held.digest}")
 
 
 @app.command()
@@ -101,20 +102,20 @@ def audit(
 
     limit = math.inf if at_most is None else at_most
     held = read_submission(submission)
-    typer.echo(f"{submission}: {len(held.records)} records hold; sha256 {held.digest}")
+    say(f"{submission}: {len(held.records)} records hold; sha256 {held.digest}")
     if dry_run:
-        typer.echo("\n".join(f"drawn: {name}" for name in drawn(held, salt, cells, limit)))
+        say("\n".join(f"drawn: {name}" for name in drawn(held, salt, cells, limit)))
         return
 
     def news(cell: AuditedCell) -> None:
         detail = f" ({cell.detail})" if cell.detail else ""
-        typer.echo(f"{cell.grade}: {cell.name}, {cell.seconds:.0f} s{detail}")
+        say(f"{cell.grade}: {cell.name}, {cell.seconds:.0f} s{detail}")
 
     found = carry_out(held, salt, cells, limit, run_code, news)
     write_json(out, found.model_dump(mode="json", by_alias=True))
     failed = sum(cell.grade == "failed" for cell in found.cells)
     passed = len(found.cells) - failed
-    typer.echo(f"audited {passed}/{found.of}, {failed} failed. Wrote {out}")
+    say(f"audited {passed}/{found.of}, {failed} failed. Wrote {out}")
     if failed:
         raise typer.Exit(1)
 
@@ -133,4 +134,4 @@ def change(
     root = results or default_results()
     held = read_submission(submission)
     records = readable(root) if root.is_dir() else []
-    typer.echo(before_and_after(records, held, root, board_of))
+    say(before_and_after(records, held, root, board_of))

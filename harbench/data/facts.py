@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harbench.data.archive import Members
-from harbench.errors import HarbenchError
+from harbench.errors import HarbenchError, first_wrong
 
 # Hz and metres from the pelvis; far more than any body-worn device has.
 HIGHEST_RATE, FARTHEST = 20_000, 10
@@ -53,9 +53,8 @@ def read_facts(members: Members, file: str) -> Facts:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise HarbenchError(f"{where}: not valid TOML: {error}.") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "file"
-        raise HarbenchError(f"{where}: {key}: {first['msg']}.") from None
+        key, message = first_wrong(error)
+        raise HarbenchError(f"{where}: {key}: {message}.") from None
     names = [sensor.name for sensor in facts.sensors]
     labels = (*facts.classes, *facts.leave_out)
     for what, given in (("sensor", names), ("channel", facts.channels), ("class", labels)):

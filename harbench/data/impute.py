@@ -48,9 +48,8 @@ def filler(
 
 
 def alone(impute: Impute) -> Fill | None:
-    """A fill that learns nothing; None for zero. See `filler`."""
-    within = {"mean": window_mean, "hold": hold, "linear": linear}
-    return partial(_alone, within[impute]) if impute != "zero" else None
+    """A fill that learns nothing (one of ALONE); None for zero. See `filler`."""
+    return partial(_alone, WITHIN[impute]) if impute != "zero" else None
 
 
 def _alone(
@@ -104,3 +103,12 @@ def any_gaps(dataset: HARDataset, windows: IntArray) -> bool:
     """Whether any of the windows lacks a value of its own."""
     blocks = range(0, len(windows), CHUNK)
     return any(np.isnan(dataset.windows[windows[b : b + CHUNK]]).any() for b in blocks)
+
+
+# What looks at nothing but a window's own channel, and so needs no training windows.
+WITHIN: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "mean": window_mean,
+    "hold": hold,
+    "linear": linear,
+}
+ALONE = ("zero", *WITHIN)

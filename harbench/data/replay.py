@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from harbench.data.lost import Missing, Part, pack
 from harbench.dataset import BoolArray, HARDataset
-from harbench.errors import HarbenchError
+from harbench.errors import HarbenchError, first_wrong
 from harbench.protocol import Replay
 
 Count = Annotated[int, Field(ge=0, le=2**53)]
@@ -105,9 +105,7 @@ def read_gaps(path: Path) -> GapFile:
     except OSError as error:
         raise HarbenchError(f"{path}: cannot be read: {error.strerror}.") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "file"
-        message = first["msg"].removeprefix("Value error, ")
+        key, message = first_wrong(error)
         raise HarbenchError(
             f"{path}: {key}: {message}. Is it a file of `harbench data gaps`?"
         ) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from harbench.data.archive import Members
-from harbench.dataset import LARGEST_VALUE, DatasetInfo, Recording
+from harbench.dataset import LARGEST_VALUE, DatasetInfo, FloatArray, Recording
 from harbench.errors import HarbenchError, needs, unknown
 
 LARGEST_TABLE = 1_000_000_000
+# Columns that hold no signal.
+ASIDE = {"time", "label"}
 MISSING = {"": np.nan, "NaN": np.nan, "nan": np.nan}
 
 
@@ -56,6 +59,24 @@ def numbers(column: pd.Series, where: str) -> NDArray[np.float64]:
     return found
 
 
+def signals_in(
+    table: pd.DataFrame, signals: Mapping[str, tuple[int, int]], shape: tuple[int, int], where: str
+) -> FloatArray:
+    """Values (S, N, C) of a table's S rows, NaN where it has no column for them.
+
+    signals: the name of a column -> its place in `shape` (N, C). Raises HarbenchError for a
+    column that is neither among them nor `time` or `label`.
+    """
+    values = np.full((len(table), *shape), np.nan, dtype=np.float32)
+    for column in table.columns:
+        if column in ASIDE:
+            continue
+        if column not in signals:
+            raise HarbenchError(f"{where}: {unknown('column', str(column), signals)}")
+        values[:, *signals[column]] = numbers(table[column], where)
+    return values
+
+
 def read_recording(path: Path, info: DatasetInfo) -> Recording:
     """A person's recording in one table: `time` in seconds, and <sensor>.<channel> columns.
 
@@ -72,14 +93,8 @@ def read_recording(path: Path, info: DatasetInfo) -> Recording:
         for row, sensor in enumerate(info.sensors)
         for column, channel in enumerate(info.channels)
     }
-    shape = (len(table), len(info.sensors), len(info.channels))
-    values = np.full(shape, np.nan, dtype=np.float32)
-    given = [str(column) for column in table.columns if column not in ("time", "label")]
-    for name in given:
-        if name not in signals:
-            raise HarbenchError(f"{path}: {unknown('column', name, signals)}")
-        values[:, *signals[name]] = numbers(table[name], str(path))
-    if not given:
+    values = signals_in(table, signals, (len(info.sensors), len(info.channels)), str(path))
+    if set(table.columns) <= ASIDE:
         raise HarbenchError(f"{path} has no signal: its columns are {', '.join(signals)}.")
     time = numbers(table["time"], str(path))
     return Recording(path.stem, "unnamed", time, values, np.zeros(len(time), dtype=np.int64))

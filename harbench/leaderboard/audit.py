@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
-import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +14,11 @@ import numpy as np
 from harbench import discovery
 from harbench.analysis.statistics import corrected_t, resolution
 from harbench.data import store
-from harbench.data.paths import cache_dir
 from harbench.errors import HarbenchError, unknown
 from harbench.leaderboard.audits import Audit, AuditedCell, Grade
 from harbench.leaderboard.submission import Submission
 from harbench.options import parse_spec
-from harbench.running.again import changes, run_of
+from harbench.running.again import outdated, own_cache, run_of
 from harbench.running.execute import execute
 from harbench.running.provenance import command_line, now, provenance
 from harbench.running.records import Failure, Record
@@ -79,9 +75,9 @@ def audit(
         raise HarbenchError(NOT_RUN.format(name="The submission", method=strangers[0]))
     _prepare({submission.records[name][1].identity.dataset for name in names})
     cells = []
-    with _own_cache() as folder:
+    with own_cache(), tempfile.TemporaryDirectory(prefix="harbench-audit-") as folder:
         for name in names:
-            cell = _again(submission, name, folder, strangers)
+            cell = _again(submission, name, Path(folder), strangers)
             cells.append(cell)
             news(cell)
     return Audit(
@@ -106,25 +102,6 @@ def _prepare(datasets: set[str]) -> None:
         store.load(spec)
 
 
-@contextmanager
-def _own_cache() -> Iterator[Path]:
-    """A temporary folder that is the cache meanwhile; prepared datasets are seen from there."""
-    datasets, before = cache_dir().absolute() / "datasets", os.environ.get("HARBENCH_CACHE")
-    folder = Path(tempfile.mkdtemp(prefix="harbench-audit-"))
-    try:
-        (folder / "cache").mkdir()
-        if datasets.is_dir():
-            (folder / "cache" / "datasets").symlink_to(datasets)
-        os.environ["HARBENCH_CACHE"] = str(folder / "cache")
-        yield folder
-    finally:
-        if before is None:
-            os.environ.pop("HARBENCH_CACHE", None)
-        else:
-            os.environ["HARBENCH_CACHE"] = before
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def _again(submission: Submission, name: str, folder: Path, strangers: list[str]) -> AuditedCell:
     """Run one record again and grade it."""
     content, record = submission.records[name]
@@ -140,7 +117,7 @@ def _again(submission: Submission, name: str, folder: Path, strangers: list[str]
         code = str(file)
     try:
         run, _ = run_of(path, code)
-        stale = [each for each in changes(record, run) if " is " not in each]
+        stale = outdated(record, run)
         if stale:
             grade, detail = _failed(f"cannot be the same run: {'; '.join(stale)}")
         else:

@@ -10,7 +10,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from harbench.errors import HarbenchError
+from harbench.errors import HarbenchError, first_wrong
 from harbench.running.records import Digest, Provenance, Record
 
 Grade = Literal["same bits", "same predictions", "inside the interval", "failed"]
@@ -94,6 +94,5 @@ def read_audit(file: Path) -> Audit:
     except OSError as error:
         raise HarbenchError(f"{file}: cannot be read ({error.strerror}).") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "file"
-        raise HarbenchError(f"{file}: {where}: {first['msg']}. Audit again.") from None
+        key, message = first_wrong(error)
+        raise HarbenchError(f"{file}: {key}: {message}. Audit again.") from None

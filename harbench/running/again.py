@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from harbench import registry
 from harbench.data import store
+from harbench.data.paths import cache_dir
 from harbench.method import budget
 from harbench.options import build
 from harbench.protocol import Protocol
@@ -17,6 +22,33 @@ from harbench.running.provenance import PACKAGES, installed
 from harbench.running.reading import read_record
 from harbench.running.records import Identity, Record
 from harbench.running.scout import plain
+
+# Fields of an identity that say a digest or a number, and what it means that they differ.
+CHANGED = {
+    "code": "the method's code has changed",
+    "fingerprint": "the data has changed",
+    "evaluator": "splits, corruption, metrics or selection have changed",
+}
+# What a run makes, and a repetition must neither find nor replace.
+MADE = ("stages", "predictions")
+
+
+@contextmanager
+def own_cache() -> Iterator[None]:
+    """An empty cache for what runs make; all else, such as prepared datasets, is the usual one."""
+    usual, given = cache_dir().absolute(), os.environ.get("HARBENCH_CACHE")
+    with tempfile.TemporaryDirectory(prefix="harbench-again-") as folder:
+        for each in usual.iterdir() if usual.is_dir() else ():
+            if each.name not in MADE:
+                (Path(folder) / each.name).symlink_to(each)
+        os.environ["HARBENCH_CACHE"] = folder
+        try:
+            yield
+        finally:
+            if given is None:
+                del os.environ["HARBENCH_CACHE"]
+            else:
+                os.environ["HARBENCH_CACHE"] = given
 
 
 def run_of(path: Path, method: str = "", device: str = "auto") -> tuple[Run, Record]:
@@ -61,19 +93,20 @@ def run_of(path: Path, method: str = "", device: str = "auto") -> tuple[Run, Rec
     return run, record
 
 
+def outdated(record: Record, run: Run) -> list[str]:
+    """In words, what has changed since a record was made so that no run of today can be its own."""
+    before, today = record.identity, run.identity
+    return [words for key, words in CHANGED.items() if getattr(before, key) != getattr(today, key)]
+
+
 def changes(record: Record, run: Run) -> list[str]:
     """In words, what is not today as it was when a record was made; nothing if all is."""
     before = record.identity.model_dump(mode="json")
     today = run.identity.model_dump(mode="json")
-    words = {
-        "code": "the method's code has changed",
-        "fingerprint": "the data has changed",
-        "evaluator": "splits, corruption, metrics or selection have changed",
-    }
-    found = [
-        words.get(key, f"{key} is {today.get(key)!r}, was {before.get(key)!r}")
+    found = outdated(record, run) + [
+        f"{key} is {today.get(key)!r}, was {before.get(key)!r}"
         for key in before.keys() | today.keys()
-        if before.get(key) != today.get(key)
+        if before.get(key) != today.get(key) and key not in CHANGED
     ]
     packages, was = installed(PACKAGES), record.provenance.packages
     found += [f"{k} is {packages[k]}, was {was[k]}" for k in packages if was.get(k) != packages[k]]

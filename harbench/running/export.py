@@ -8,16 +8,15 @@ from pathlib import Path
 
 from harbench import __version__, model
 from harbench.data import store
+from harbench.data.impute import ALONE
 from harbench.errors import HarbenchError
 from harbench.evaluation.metrics import scores
 from harbench.evaluation.predict import one_thread
-from harbench.running.again import changes, run_of
+from harbench.running.again import outdated, run_of
 from harbench.running.plan import training_of
 from harbench.running.provenance import PACKAGES, installed
 from harbench.training.cache import StageCache
 from harbench.training.fit import Progress, fit
-
-ALONE = ("zero", "mean", "hold", "linear")
 
 
 def export(
@@ -33,7 +32,7 @@ def export(
     accuracy is another, and for imputations that need the training windows (knn, saits).
     """
     run, record = run_of(record_file, method, device)
-    stale = [change for change in changes(record, run) if " is " not in change]
+    stale = outdated(record, run)
     if stale:
         raise HarbenchError(
             f"{record_file}: {'; '.join(stale)} since the record was made. Run it anew first."

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harbench.data.paths import write_json
-from harbench.errors import HarbenchError
+from harbench.errors import HarbenchError, first_wrong
 from harbench.running.records import EXACT, Digest, Identity, Positive, Provenance, Share
 
 if TYPE_CHECKING:
@@ -131,11 +131,8 @@ def read_probe(path: Path) -> SensorProbe:
     except OSError as error:
         raise HarbenchError(f"{path}: cannot be read ({error.strerror}).") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        message = first["msg"].removeprefix("Value error, ")
-        reason = f"{where}: {message}" if where else message
-        raise HarbenchError(f"{path}: {reason}. Make it anew with --force.") from None
+        key, message = first_wrong(error)
+        raise HarbenchError(f"{path}: {key}: {message}. Make it anew with --force.") from None
 
 
 def find_probe(path: Path, runs: list[Run]) -> SensorProbe | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from harbench.errors import HarbenchError
+from harbench.errors import HarbenchError, first_wrong
 from harbench.options import format_spec, parse_spec
 from harbench.running.records import Identity, Record
 
@@ -140,9 +140,7 @@ def _copies(read: list[tuple[Path, Record]], misplaced: dict[Path, str]) -> dict
 
 
 def _reason(error: ValidationError) -> str:
-    errors = error.errors()
-    if any(each["loc"] == ("schema",) for each in errors):
+    if any(each["loc"] == ("schema",) for each in error.errors()):
         return OLDER
-    where = ".".join(map(str, errors[0]["loc"]))
-    message = errors[0]["msg"].removeprefix("Value error, ")
+    where, message = first_wrong(error, "")
     return f"{where}: {message}. Delete it" if where else f"{message}. Delete it"

@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from harbench.errors import first_wrong
 from harbench.evaluation.metrics import from_confusion
 from harbench.protocol import Condition, Protocol, Scale
 
@@ -86,9 +87,8 @@ class Identity(_Part):
         try:
             return Protocol(name=self.protocol, description="", **rules).conditions
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, ("rules", *first["loc"])))
-            raise ValueError(f"{where}: {first['msg']}") from None
+            key, message = first_wrong(error, "")
+            raise ValueError(f"{'.'.join(filter(None, ('rules', key)))}: {message}") from None
 
 
 class ConditionScores(_Part):

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harbench.data import store
-from harbench.data.paths import cache_dir
 from harbench.errors import HarbenchError
-from harbench.running.again import changes
+from harbench.protocol import Condition
+from harbench.running.again import changes, own_cache
 from harbench.running.execute import execute
 from harbench.running.plan import Run, training_of
 from harbench.running.predictions import arrays_of
@@ -25,9 +21,6 @@ from harbench.running.records import Failure, Record
 from harbench.training.cache import StageCache
 from harbench.training.fit import Progress
 from harbench.training.identity import stage_keys
-
-# What a run makes, and a repetition must neither find nor replace.
-MADE = ("stages", "predictions")
 
 
 @dataclass(frozen=True)
@@ -57,7 +50,7 @@ def repeat(
     dataset = store.load(run.source)
     keys = stage_keys(training_of(run, dataset))
     before = arrays_of(record), _weights(keys)
-    with _own_cache():
+    with own_cache():
         outcome = execute(run, command, report)
         if isinstance(outcome, Failure):
             raise HarbenchError(f"{run}: the repetition failed: {outcome.error}")
@@ -68,25 +61,6 @@ def repeat(
         _answers("logits", "logits", before[0], after[0]),
         _networks(before[1], after[1]),
     ]
-
-
-@contextmanager
-def _own_cache() -> Iterator[None]:
-    """An empty cache for what runs make; all else, such as prepared datasets, is the usual one."""
-    usual = cache_dir()
-    given = os.environ.get("HARBENCH_CACHE")
-    with tempfile.TemporaryDirectory(prefix="harbench-rerun-") as folder:
-        for each in usual.absolute().iterdir():
-            if each.name not in MADE:
-                (Path(folder) / each.name).symlink_to(each)
-        os.environ["HARBENCH_CACHE"] = folder
-        try:
-            yield
-        finally:
-            if given is None:
-                del os.environ["HARBENCH_CACHE"]
-            else:
-                os.environ["HARBENCH_CACHE"] = given
 
 
 def _device(run: Run) -> str:
@@ -107,7 +81,7 @@ def _metrics(before: Record, after: Record) -> Finding:
     differing = []
     for old, new in zip(before.conditions, after.conditions, strict=True):
         was, now = old.model_dump(), new.model_dump()
-        condition = "clean" if old.scale == "clean" else f"{old.scale} {100 * old.rate:g} %"
+        condition = Condition(scale=old.scale, rate=old.rate)
         numbers = [key for key in was if was[key] != now[key] and isinstance(was[key], float)]
         differing += [f"{condition}: {key} {now[key]:.6g}, was {was[key]:.6g}" for key in numbers]
         if not numbers and was != now:

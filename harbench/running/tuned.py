@@ -16,7 +16,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harbench.dataset import HARDataset
-from harbench.errors import HarbenchError
+from harbench.errors import HarbenchError, first_wrong
 from harbench.evaluation import EVALUATOR
 from harbench.evaluation.predict import Precision
 from harbench.method import Budget
@@ -122,9 +122,8 @@ def read_tuning(path: Path) -> TuningRecord:
     try:
         return TuningRecord.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise HarbenchError(f"{path}: {where}: {first['msg']}. Delete it.") from None
+        key, message = first_wrong(error)
+        raise HarbenchError(f"{path}: {key}: {message}. Delete it.") from None
 
 
 def find_tuned(

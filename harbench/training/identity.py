@@ -21,6 +21,7 @@ import harbench
 from harbench.data.impute import any_gaps
 from harbench.data.splits import Split
 from harbench.dataset import HARDataset
+from harbench.discovery import is_method
 from harbench.evaluation.predict import Precision
 from harbench.method import Augment, Budget, Impute, Method
 from harbench.protocol import Condition
@@ -136,7 +137,7 @@ def code_hash(sources: Iterable[str]) -> str:
     for source in sources:
         tree = ast.parse(source)
         for node in ast.walk(tree):
-            if isinstance(node, ast.ClassDef) and _is_method(node):
+            if isinstance(node, ast.ClassDef) and is_method(node):
                 node.body = [n for n in node.body if not ASIDE & _names(n)]
             if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
                 node.body = node.body[1:]
@@ -148,11 +149,6 @@ def _names(node: ast.stmt) -> set[str]:
     """What a line of a class defines."""
     targets = node.targets if isinstance(node, ast.Assign) else [node]
     return {getattr(each, "name", "") or getattr(each, "id", "") for each in targets}
-
-
-def _is_method(node: ast.ClassDef) -> bool:
-    """Whether a class is a registered method; a network may have functions of the same names."""
-    return any(getattr(each, "id", "") == "register_method" for each in node.decorator_list)
 
 
 def sha256(values: Any) -> str:

@@ -112,6 +112,7 @@ def test_damaged_models_are_refused(cli: Cli, trained: Path, tmp_path: Path) -> 
         ({"code": "0" * 64}, "other code"),
         ({"window": 1}, "window"),
         ({"info": {}}, "info"),
+        ({"impute": "knn"}, "needs the training windows"),
         ({"method": "nobody"}, "nobody"),
         ({"config": {"width": 4}}, "does not fit its card"),
     ]:
