@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harbench.cli.probing import require_possible
 from harbench.cli.run import Device
 
 if TYPE_CHECKING:
@@ -53,22 +54,17 @@ def sensors(
     Trains where the cache has no trained method; all else is forward passes. Each method's scores
     go to results/probes/, and are used again by the next call.
     """
-    from harbench.analysis.figures.style import SUFFIXES
     from harbench.cli.console import terminal
     from harbench.cli.figure import write_figure
-    from harbench.errors import HarbenchError
     from harbench.running.plan import make_plan, parse_seeds
     from harbench.running.store import default_results, require_writable
 
-    if figure is not None and figure.suffix not in SUFFIXES:
-        raise HarbenchError(f"--figure {figure}: a figure ends in {', '.join(SUFFIXES)}.")
+    require_possible(protocol, figure)
     chosen = parse_seeds(seeds) if seeds is not None else None
     plans = [
         make_plan([name], [dataset], [protocol], chosen, budget, device.value)
         for name in dict.fromkeys(method)
     ]
-    if len(plans[0][0].protocol.variants) > 1:
-        raise HarbenchError(f"Protocol {protocol!r} is a sweep of configurations: choose another.")
     root = results or default_results()
     require_writable(root)
     console, found = terminal(), []

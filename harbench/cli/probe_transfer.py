@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harbench.cli.probing import require_possible
 from harbench.cli.run import Device
 from harbench.cli.say import say
 
@@ -53,12 +54,16 @@ def transfer(
     Each training is an ordinary run (`harbench run --method cnn+augment=sensor`): those that have a
     record are not repeated.
     """
+    from harbench.analysis.pairs import METRICS
     from harbench.analysis.transfer import as_text
     from harbench.cli.run import completed, default_jobs
+    from harbench.errors import unknown
     from harbench.running.plan import left_out, parse_seeds
     from harbench.running.store import ResultStore, default_results
 
-    _check(protocol, metric, figure)
+    if metric not in METRICS:
+        raise unknown("metric", metric, METRICS)
+    require_possible(protocol, figure)
     chosen = parse_seeds(seeds) if seeds is not None else None
     plans = {
         name: _plan(name, dataset, protocol, chosen, budget, device.value, faults)
@@ -80,21 +85,6 @@ def transfer(
         write_figure(transfer_maps(matrices, metric), figure)
     if failures:
         raise typer.Exit(2 if any(failure.mendable for failure in failures) else 1)
-
-
-def _check(protocol: str, metric: str, figure: Path | None) -> None:
-    """Refuse before any training what could not be shown after it."""
-    from harbench import registry
-    from harbench.analysis.figures.style import SUFFIXES
-    from harbench.analysis.pairs import METRICS
-    from harbench.errors import HarbenchError, unknown
-
-    if metric not in METRICS:
-        raise unknown("metric", metric, METRICS)
-    if len(registry.protocol(protocol).variants) > 1:
-        raise HarbenchError(f"Protocol {protocol!r} is a sweep of configurations: choose another.")
-    if figure is not None and figure.suffix not in SUFFIXES:
-        raise HarbenchError(f"--figure {figure}: a figure ends in {', '.join(SUFFIXES)}.")
 
 
 def _plan(

@@ -1,0 +1,18 @@
+"""What all probes refuse before any training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harbench.errors import HarbenchError
+
+
+def require_possible(protocol: str, figure: Path | None) -> None:
+    """Raise HarbenchError for a sweep of configurations, and for a figure that cannot be drawn."""
+    from harbench import registry
+    from harbench.analysis.figures.style import SUFFIXES
+
+    if figure is not None and figure.suffix not in SUFFIXES:
+        raise HarbenchError(f"--figure {figure}: a figure ends in {', '.join(SUFFIXES)}.")
+    if len(registry.protocol(protocol).variants) > 1:
+        raise HarbenchError(f"Protocol {protocol!r} is a sweep of configurations: choose another.")
