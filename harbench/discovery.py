@@ -63,23 +63,32 @@ def title(row: str) -> str:
 
 def docstring(name: str) -> str:
     """What the class of the method `name` says of itself; "" where its source cannot be found."""
-    for node in ast.walk(ast.parse(source(modules("methods").get(name, "")))):
-        if isinstance(node, ast.ClassDef) and is_method(node):
-            return ast.get_docstring(node) or ""
-    return ""
+    node = _class(modules("methods").get(name, ""))
+    return (ast.get_docstring(node) or "") if node else ""
+
+
+def defines(name: str, function: str) -> bool:
+    """Whether the class of the method `name` has a function of that name of its own."""
+    node = _class(modules("methods").get(name, ""))
+    return any(getattr(line, "name", "") == function for line in node.body) if node else False
+
+
+def _class(module: str) -> ast.ClassDef | None:
+    """The registered class of a module, as it is written."""
+    classes = (
+        node for node in ast.walk(ast.parse(source(module))) if isinstance(node, ast.ClassDef)
+    )
+    return next(filter(is_method, classes), None)
 
 
 def _attributes(module: str) -> dict[str, str]:
     """The words that the registered class of a module assigns to the fields of Described."""
-    text = source(module)
-    wanted = {field.name for field in fields(Described)}
+    node, wanted = _class(module), {field.name for field in fields(Described)}
     found: dict[str, str] = {}
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.ClassDef) and is_method(node):
-            for line in node.body:
-                if isinstance(line, ast.Assign) and isinstance(line.value, ast.Constant):
-                    names = {target.id for target in line.targets if isinstance(target, ast.Name)}
-                    found |= {key: str(line.value.value) for key in names & wanted}
+    for line in node.body if node else []:
+        if isinstance(line, ast.Assign) and isinstance(line.value, ast.Constant):
+            names = {target.id for target in line.targets if isinstance(target, ast.Name)}
+            found |= {key: str(line.value.value) for key in names & wanted}
     return found
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import harbench
-from harbench.discovery import described, docstring, modules, title
+from harbench.discovery import defines, described, docstring, modules, title
 from harbench.errors import HarbenchError
 from harbench.leaderboard.audits import Audited
 from harbench.leaderboard.board import Entry
@@ -92,8 +92,10 @@ def _items(text: str) -> list[str]:
 
 def _verified(method: str) -> str:
     """How it is known that the code does what the paper's does."""
-    files = sorted(path.name for path in REFERENCE.glob(f"{method}-*.npz"))
-    if files:
+    if defines(method, "reproduce"):
+        # An installed package has no reference files; the repository has.
+        found = sorted(path.name for path in REFERENCE.glob(f"{method}-*.npz"))
+        files = found or [f"{method}-*.npz"]
         commands = ", ".join(f"harbench verify tests/reference/{name}" for name in files)
         return f"Outputs compared with the original implementation's: {commands}."
     if method in modules("methods"):
