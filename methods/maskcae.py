@@ -104,7 +104,7 @@ class MaskCAENet(nn.Module):
         cells = math.ceil(shape.steps / CELL) * shape.sensors * shape.channels
         self.classifier = nn.Linear(config.channels[-1] * cells, shape.classes)
         # Pooling and normalising are faster with the channels innermost, convolutions no slower.
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def encode(self, image: Tensor, active: Tensor | None = None) -> list[Tensor]:
         """The four maps of (B, 1, T, V), hidden cells zeroed throughout if `active` is given."""

@@ -125,7 +125,8 @@ class ScaleGraph(nn.Module):
         # (hops, channels, N, d + 1)
         spread = torch.stack(hops)[:, None] @ torch.cat([windows, bias], dim=2)
         mixed = self.hops.weight @ spread.flatten(0, 1).flatten(1)
-        matrix, shift = mixed.view(len(mixed), nodes, -1).split([windows.shape[2], 1], dim=2)
+        parts = mixed.view(len(mixed), nodes, -1)
+        matrix, shift = torch.split(parts, [windows.shape[2], 1], dim=2)
         return matrix, shift[..., 0] + self.hops.bias[:, None]
 
     def forward(self, hidden: Tensor) -> Tensor:

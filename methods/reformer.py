@@ -78,7 +78,7 @@ class LSHAttention(nn.Module):
 
         def split(projected: Tensor) -> tuple[Tensor, ...]:
             parts = projected.view(batch, -1, self.config.heads, width // self.config.heads)
-            return parts.transpose(1, 2).flatten(0, 1).split(ROWS)
+            return torch.split(parts.transpose(1, 2).flatten(0, 1), ROWS)
 
         # A few rows at a time: the (T, T) weights of all of them would not stay in the cache.
         pairs = zip(split(self.query_key(padded)), split(self.value(padded)), strict=True)
@@ -95,9 +95,9 @@ class LSHAttention(nn.Module):
             bias = self._times_met(query.detach(), draw[0]).to(query.dtype)
         bias.diagonal(dim1=1, dim2=2).add_(SELF)
         key = F.normalize(query, dim=-1)
-        four = (part[:, None] for part in (query, key, value, bias))
+        query, key, value, bias = (part[:, None] for part in (query, key, value, bias))
         scale = size**-0.5 if self.config.scale else 1.0
-        return F.scaled_dot_product_attention(*four, scale=scale)[:, 0]
+        return F.scaled_dot_product_attention(query, key, value, bias, scale=scale)[:, 0]
 
     def _times_met(self, query: Tensor, rotations: Tensor) -> Tensor:
         """(R, T, T): the logarithm of how often each query meets each key, over all rounds."""
