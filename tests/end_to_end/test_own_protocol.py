@@ -12,6 +12,11 @@ from harbench.cli.new import PROTOCOL
 from harbench.protocol import Protocol, read_protocol
 
 
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
 def test_the_file_is_a_protocol_and_explains_every_key(cli: Cli, tmp_path: Path) -> None:
     made = cli("new", "protocol", "my-rules", "--here")
     assert made.code == 0 and "--protocol ./my-rules.toml" in made.out
