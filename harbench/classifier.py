@@ -39,18 +39,36 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    method: name of a registered method. sensors: number of devices in (n, V, T) input.
-    positions: (N, 3) body coordinates in metres (right, forward, up of the pelvis); by default
-    the sensors stand in a vertical line, in their order. rate: Hz. budget: "paper", "quick" or
-    "smoke"; "quick", not the command line's "paper", because cross-validation fits many times.
-    seed, device, precision: as in `harbench.run`. verbose: print a line per epoch. config, and
-    keywords of any other name: the method's configuration.
+    method:
+        Name of a registered method.
+    sensors:
+        Number of devices in (n, V, T) input.
+    positions:
+        (N, 3) body coordinates in metres (right, forward, up of the pelvis); by default the sensors
+        stand in a vertical line, in their order.
+    rate:
+        Hz.
+    budget:
+        "paper", "quick" or "smoke"; "quick", not the command line's "paper", because
+        cross-validation fits many times.
+    seed, device, precision:
+        As in `harbench.run`.
+    verbose:
+        Print a line per epoch.
+    config, **options:
+        The method's configuration: a mapping, or keywords of any other name.
 
     Attributes
     ----------
-    classes_: sorted labels. history_: stage -> a dict per epoch, its mean losses and, where
-    validation windows were scored, "validation_f1" and "validation_loss". network_: the trained
-    torch module. training_, standardiser_: what it was trained on and with.
+    classes_:
+        Sorted labels.
+    history_:
+        Stage -> a dict per epoch, its mean losses and, where validation windows were scored,
+        "validation_f1" and "validation_loss".
+    network_:
+        The trained torch module.
+    training_, standardiser_:
+        What it was trained on and with.
     """
 
     def __init__(

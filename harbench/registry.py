@@ -11,7 +11,7 @@ import importlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -97,7 +97,7 @@ def _import(kind: str, name: str) -> None:
     if name not in known:
         if name in registered:
             return
-        raise unknown(kind, name, known, hint=f"harbench list {kind}s")
+        raise _absent(kind, name, known)
     try:
         importlib.import_module(known[name])
     # A broken plug-in may raise anything, and even exit; it is reported, not hidden.
@@ -110,6 +110,16 @@ def _import(kind: str, name: str) -> None:
             f"Module {known[name]} registers no {kind} called {name!r}: "
             f"its class needs @register_{kind} and name = {name!r}."
         )
+
+
+def _absent(kind: str, name: str, known: Iterable[str]) -> HarbenchError:
+    """The error for a name that is not registered; a file of that name here is what was meant."""
+    if name.isidentifier() and Path(f"{name}.py").is_file():
+        return HarbenchError(
+            f"Unknown {kind} {name!r}. There is a file {name}.py here: name it by its path, "
+            f"as in --{kind} ./{name}.py"
+        )
+    return unknown(kind, name, known, hint=f"harbench list {kind}s")
 
 
 def _why(error: BaseException) -> str:

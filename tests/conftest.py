@@ -27,6 +27,8 @@ settings.load_profile("same")
 def _folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARBENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("HARBENCH_RESULTS", str(tmp_path / "results"))
+    # Text folds as in a terminal of 80 columns, whatever the terminal of the tests is.
+    monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.delenv("HARBENCH_DATA", raising=False)
 
 

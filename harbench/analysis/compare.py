@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from harbench.analysis.pairs import (
+    METRICS,
     ORDER,
     Condition,
     common_blocks,
@@ -19,6 +20,7 @@ from harbench.analysis.pairs import (
     trainings,
 )
 from harbench.analysis.resampling import seeds_ahead
+from harbench.analysis.sheet import Lane, Piece, Sheet
 from harbench.analysis.statistics import (
     Posterior,
     Result,
@@ -26,6 +28,7 @@ from harbench.analysis.statistics import (
     find_test,
     holm,
 )
+from harbench.discovery import title
 from harbench.errors import HarbenchError
 
 ROPE = 0.5
@@ -100,6 +103,13 @@ def _difference(
     return Difference(where, result, posterior, ahead, pair.dropped)
 
 
+def word(difference: Difference, alpha: float = 0.05) -> str:
+    """What the test says of a against b: better, worse, unclear, or n/a where nothing could be."""
+    if math.isnan(difference.result.low):
+        return "n/a"
+    return difference.result.verdict(alpha) or "unclear"
+
+
 def verdict(difference: Difference, a: str, b: str, alpha: float = 0.05) -> str:
     """One sentence that claims no more than the test shows."""
     result = difference.result
@@ -116,3 +126,27 @@ def verdict(difference: Difference, a: str, b: str, alpha: float = 0.05) -> str:
         return f"no evidence of a difference (p = {adjusted:.2g}): {interval}"
     winner, loser = (a, b) if found == "better" else (b, a)
     return f"{winner} is better than {loser} (p = {adjusted:.2g}): {interval}"
+
+
+def compared(
+    rows: Sequence[Difference], a: str, b: str, metric: str, alpha: float, notes: list[str]
+) -> Sheet:
+    """The differences as a table of at most 80 characters, with a word for each."""
+    known = [not math.isnan(row.result.low) for row in rows]
+    lanes = {
+        "n": [str(row.result.n) for row in rows],
+        "a - b": [f"{row.result.effect:+.2f}" for row in rows],
+        "lower": [f"{r.result.low:+.2f}" if k else "" for r, k in zip(rows, known, strict=True)],
+        "upper": [f"{r.result.high:+.2f}" if k else "" for r, k in zip(rows, known, strict=True)],
+        "same": [f"{row.posterior.equivalent:.2f}" for row in rows],
+        "ahead": [f"{row.ahead[0]:g}/{row.ahead[1]}" for row in rows],
+        "verdict": [word(row, alpha) for row in rows],
+    }
+    lanes["same"] = ["" if text == "nan" else text for text in lanes["same"]]
+    return Sheet(
+        "where",
+        [row.where for row in rows],
+        [Lane(name, [Piece(text) for text in texts]) for name, texts in lanes.items()],
+        f"Points of {METRICS[metric]}, a = {title(a)}, b = {title(b)}.",
+        notes,
+    )

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from harbench.analysis.pairs import METRICS, trainings
+from harbench.analysis.pairs import METRICS, capital, trainings
 from harbench.analysis.statistics import CONFIDENCE, Result
+from harbench.discovery import title
 
 if TYPE_CHECKING:
     from harbench.analysis.table import PaperTable
@@ -35,17 +36,19 @@ def footnotes(table: PaperTable, frame: pd.DataFrame) -> list[str]:
     """Scores, seeds, test, family, sizes, and what the splits let through."""
     rules = table.rules
     counts = sorted({cell.n for row in table.rows.values() for cell in row if cell})
-    seeds = f"{counts[0]} seeds" if len(counts) == 1 else "the seeds given in brackets"
-    budget, metric = frame["budget"].iloc[0], METRICS[rules.metric]
+    seeds = f"{counts[0]} seeds" if len(counts) == 1 else "n seeds"
+    budget = frame["budget"].iloc[0]
     notes = [
-        f"{metric[0].upper()}{metric[1:]} (decides) / {METRICS[rules.beside]}, in %: mean ± "
-        f"standard deviation over {seeds} / mean. Budget {budget}. Bold: best; underlined: second.",
+        f"{capital(rules.metric)} (decides): mean ± standard deviation over {seeds}; "
+        f"other scores: mean. In %, higher is better. Budget {budget}. Bold: best; underlined: "
+        "second.",
         *seeds_and_sizes(frame),
     ]
     if rules.control:
         notes += _tests(table, frame)
     if table.holes:
-        notes.append(f"-: no record ({len(table.holes)} cells).")
+        ranks = "; ranks are over the columns that have all rows" if table.ranks else ""
+        notes.append(f"-: no record ({len(table.holes)} cells){ranks}.")
     if len(table.columns) > 1 and trainings(frame).nunique() > 1:
         notes.append(
             "No averages, ranks or overall differences: the columns have different splits, "
@@ -107,25 +110,30 @@ def _tests(table: PaperTable, frame: pd.DataFrame) -> list[str]:
     results = [result for result in cells if result.tested]
     outside = [n for n in table.rows if n not in rules.compared(list(table.rows))]
     outside = [n for n in outside if n != rules.control]
-    left = [f"Not in the family, so not tested: {', '.join(outside)}."] if outside else []
+    left = [f"Not in the family, so not tested: {titles(outside)}."] if outside else []
     if not results:
         return ["Nothing to compare with the control (--rows declares what is compared).", *left]
     family = max(result.family for result in results)
-    names = ", ".join(rules.compared(list(table.rows)))
+    names = titles(rules.compared(list(table.rows)))
     where = "the column" if rules.family == "column" else "the table"
     adjustment = f", Holm-adjusted over the {family} comparisons of {where}" if family > 1 else ""
     notes = [
-        f"* / †: {rules.control} significantly better / worse than the row in "
+        f"* / †: {title(rules.control)} significantly better / worse than the row in "
         f"{METRICS[rules.metric]}, {TESTS[rules.test]} ({_numbers(results, frame)}){adjustment}, "
         f"alpha = {rules.alpha:g}. Family, declared beforehand: {names}.",
         *left,
     ]
-    if len({result.n for result in results}) > 1:
-        rests = _by((n, r.n) for n, r in table.overall.items())
+    if table.overall and len({result.n for result in results}) > 1:
+        rests = _by((title(n), r.n) for n, r in table.overall.items())
         notes.append(f"(dataset, seed) blocks that a difference rests on: {rests}.")
     if rules.test != "nb-t":
         notes.append("This test ignores that training parts overlap; its level is not claimed.")
     return [*notes, *_hopeless(results, rules.alpha), *_overall(table)]
+
+
+def titles(names: Iterable[str]) -> str:
+    """Rows as people write them; a title may hold a comma."""
+    return "; ".join(map(title, names))
 
 
 def _numbers(results: list[Result], frame: pd.DataFrame) -> str:
@@ -165,9 +173,10 @@ def _overall(table: PaperTable) -> list[str]:
     freedom = {round(r.df, 1) for r in table.overall.values() if r.df == r.df}
     df = f", df = {_span(freedom)}" if freedom else ""
     return [
-        f"Difference: {table.rules.control} minus row over all columns, rates averaged inside a "
-        f"seed and clean windows counted once, with the corrected t's {100 * CONFIDENCE:g} % "
-        f"interval ({tests}{df}, Holm-adjusted markers); conditional on these datasets."
+        f"Difference: {title(table.rules.control)} minus row over all columns, rates averaged "
+        "inside a seed and clean windows counted once, with the corrected t's "
+        f"{100 * CONFIDENCE:g} % interval ({tests}{df}, Holm-adjusted markers); "
+        "conditional on these datasets."
     ]
 
 

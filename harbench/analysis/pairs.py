@@ -65,6 +65,23 @@ class Pairs:
     dropped: int
 
 
+def place(condition: tuple[str, float]) -> tuple[int, float]:
+    """Where a test condition (scale, rate) stands among others."""
+    scale, rate = condition
+    return ORDER[scale], rate
+
+
+def capital(metric: str) -> str:
+    """A metric's name as a sentence begins."""
+    words = METRICS[metric]
+    return words[0].upper() + words[1:]
+
+
+def row_names(frame: pd.DataFrame) -> pd.Series:
+    """The row that each record belongs to: its method, or in a sweep its variant."""
+    return frame["variant"].where(frame["variant"] != "", frame["method"])
+
+
 def named(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame, sorted whatever the order of records was, with a column `name` of table rows.
 
@@ -77,7 +94,7 @@ def named(frame: pd.DataFrame) -> pd.DataFrame:
             f"The records have different budgets ({', '.join(budgets)}), which are never mixed. "
             "Choose one: --budget NAME."
         )
-    found = frame.assign(name=frame["variant"].where(frame["variant"] != "", frame["method"]))
+    found = frame.assign(name=row_names(frame))
     found = found.sort_values(
         ["name", "dataset", "protocol", "scale", "rate", "seed"],
         key=lambda column: column.map(ORDER) if column.name == "scale" else column,

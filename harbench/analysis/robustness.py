@@ -10,8 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.integrate import trapezoid
 
+from harbench.analysis.notes import titles
 from harbench.analysis.pairs import METRICS, ORDER, Condition, named, tested, trainings
 from harbench.analysis.table import Cell, PaperTable, Rules, paper_table
+from harbench.discovery import title
 from harbench.errors import HarbenchError
 
 Floats = NDArray[np.float64]
@@ -75,7 +77,7 @@ def summary_table(
     table.rows = {name: [_told(cell) for cell in row] for name, row in table.rows.items()}
     table.notes += _definitions(data, scales, rules)
     if lacking := sorted(set(data["name"]) - set(table.rows)):
-        table.notes.append(f"Left out, because conditions lack: {', '.join(lacking)}.")
+        table.notes.append(f"Left out, because conditions lack: {titles(lacking)}.")
     return table
 
 
@@ -143,7 +145,7 @@ def _never(flags: pd.Series, last: float) -> str:
 def _definitions(data: pd.DataFrame, scales: Sequence[str], rules: Rules) -> list[str]:
     rates = sorted({100 * rate for rate in data.loc[data["scale"].isin(scales), "rate"]})
     name = METRICS[rules.metric]
-    paired = [f"In brackets: {rules.control} minus row, paired, with the corrected t's 95 % "
+    paired = [f"In brackets: {title(rules.control)} minus row, paired, with the corrected t's 95 % "
               "interval, not adjusted."] if rules.control else []  # fmt: skip
     return [
         f"{AREA}: mean {name} between 0 and the largest missing rate, along the lines that join "

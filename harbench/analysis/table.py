@@ -67,8 +67,9 @@ class Column:
 
 @dataclass
 class PaperTable:
-    """rows[name][column] is a Cell, or None for a hole. overall: control minus row, pooled.
+    """rows[name][column] is a Cell, or None for a hole; the best row first, holes last.
 
+    overall: control minus row, pooled.
     average, ranks and overall are empty where columns differ in split, labelled share or training
     data, which are never pooled.
     """
@@ -114,11 +115,11 @@ def paper_table(
         require_names(frame, [rules.control])
     datasets = sorted(frame["dataset"].unique())
     columns = [Column(d, c) for d in datasets for c in conditions if _part(frame, d, c).size]
-    names = sorted(frame["name"].unique(), key=lambda name: (name == rules.control, name))
-    rows: dict[str, list[Cell | None]] = {name: [] for name in names}
+    rows: dict[str, list[Cell | None]] = {name: [] for name in sorted(frame["name"].unique())}
     for column in columns:
-        for name, cell in _column(frame, column, names, rules).items():
+        for name, cell in _column(frame, column, list(rows), rules).items():
             rows[name].append(cell)
+    rows = _best_first(rows)
     if rules.family == "table":
         rows = _adjust_all(rows, rules, len(columns))
     pooled = pool and trainings(frame).nunique() == 1
@@ -129,12 +130,21 @@ def paper_table(
         rows,
         whole if pooled else {},
         _average_ranks(rows) if pooled else {},
-        compare_all(frame, names, rules) if pooled else {},
+        compare_all(frame, list(rows), rules) if pooled else {},
     )
     if complete:
         _require_complete(table)
     table.notes = footnotes(table, frame)
     return table
+
+
+def _best_first(rows: dict[str, list[Cell | None]]) -> dict[str, list[Cell | None]]:
+    """The rows by their mean rank over columns, then their mean; those with holes come last."""
+    means = pd.DataFrame({n: [c.mean if c else math.nan for c in r] for n, r in rows.items()})
+    ranks = means.round(DECIMALS).rank(axis=1, ascending=False).mean()
+    keys = {n: (None in rows[n], float(ranks[n]), -float(means.loc[:, n].mean()), n) for n in rows}
+    order = sorted(rows, key=keys.__getitem__)
+    return {name: rows[name] for name in order}
 
 
 def _part(frame: pd.DataFrame, dataset: str, condition: Condition) -> pd.DataFrame:

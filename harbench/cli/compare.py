@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harbench.cli.table import Filter, chosen, rules_of
+from harbench.cli.complete import Datasets, Protocols
+from harbench.cli.table import chosen, rules_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,8 +24,8 @@ def compare(
     ] = None,
     test: Annotated[str | None, typer.Option(help="nb-t, signflip, wilcoxon.")] = None,
     alpha: Annotated[float | None, typer.Option(min=0, max=1, help="Error rate.")] = None,
-    dataset: Filter = None,
-    protocol: Filter = None,
+    dataset: Datasets = None,
+    protocol: Protocols = None,
     method: Annotated[
         str | None, typer.Option(help="Of two folders: the method to compare.")
     ] = None,
@@ -38,13 +39,12 @@ def compare(
     Metric, test and error rate are those of the records' protocols unless they are given.
     """
     import pandas as pd
-    from rich.table import Table
 
-    from harbench.analysis.compare import ROPE, verdict
+    from harbench.analysis.compare import ROPE, compared, verdict
     from harbench.analysis.compare import compare as differences
     from harbench.analysis.notes import leaks
-    from harbench.analysis.pairs import METRICS
     from harbench.cli.console import terminal
+    from harbench.cli.sheets import show
 
     if Path(a).is_dir() and Path(b).is_dir():
         parts = []
@@ -57,36 +57,21 @@ def compare(
     else:
         frame = chosen(results, dataset=dataset, protocol=protocol, budget=budget)
     rules = _rules(frame, metric, test, alpha)
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for title in (
-        "where",
-        "n",
-        f"{METRICS[rules.metric]} a - b",
-        f"P(|a - b| < {ROPE})",
-        "seed pairs, a ahead",
-        "verdict",
-    ):
-        table.add_column(title, justify="left" if title in ("where", "verdict") else "right")
-    for row in differences(frame, a, b, rules.metric, rules.test):
-        table.add_row(
-            row.where,
-            str(row.result.n),
-            f"{row.result.effect:+.2f}",
-            f"{row.posterior.equivalent:.2f}",
-            f"{row.ahead[0]:g} of {row.ahead[1]}",
-            verdict(row, a, b, rules.alpha),
-        )
-    console = terminal()
-    console.print(f"a = {a}, b = {b}")
-    console.print(table)
-    console.print(
-        f"Two-sided {rules.test} at alpha {rules.alpha:g}, Holm-adjusted over the conditions (not "
-        "'all ...', which averages conditions inside a seed, clean windows counted once); 95 % "
-        "intervals of the corrected t, not adjusted. P(|a - b| < ...): of practical equivalence, "
-        "Bayesian correlated t-test.",
-        style="dim",
-    )
-    console.print("\n".join(leaks(frame)), style="dim")
+    rows = differences(frame, a, b, rules.metric, rules.test)
+    notes = [
+        f"better, worse: a against b, two-sided {rules.test} at alpha {rules.alpha:g}, "
+        "Holm-adjusted over the conditions (not 'all ...', which averages conditions inside a "
+        "seed, clean windows counted once); unclear: no evidence of a difference; n/a: no result "
+        "could have been significant.",
+        "lower, upper: 95 % interval of the corrected t, not adjusted. same: probability that a "
+        f"and b are within {ROPE} points (Bayesian correlated t-test). ahead: pairs of a seed of a "
+        "and one of b in which a is ahead.",
+        *leaks(frame),
+    ]
+    show(compared(rows, a, b, rules.metric, rules.alpha, notes))
+    for row in rows:
+        if row.where.startswith("all ") or len(rows) == 1:
+            terminal().print(f"{row.where}: {verdict(row, a, b, rules.alpha)}.")
 
 
 def _rules(frame: pd.DataFrame, metric: str | None, test: str | None, alpha: float | None) -> Rules:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harbench.cli.complete import Datasets, Methods, Protocols
 from harbench.cli.say import say
-from harbench.cli.table import Filter, chosen
+from harbench.cli.table import chosen
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
 
 class Kind(StrEnum):
     """What can be drawn."""
 
+    ranking = "ranking"
     missing = "missing"
     slope = "slope"
     area = "area"
@@ -32,17 +37,20 @@ class Kind(StrEnum):
 
 
 def figure(
-    kind: Annotated[Kind, typer.Argument(help="What to draw.")],
     out: Annotated[Path, typer.Option(help="PDF, PNG or SVG file.")],
+    kind: Annotated[Kind, typer.Argument(help="What to draw.")] = Kind.ranking,
     metric: Annotated[
         str, typer.Option(help="accuracy, f1_macro, f1_weighted, balanced_accuracy.")
     ] = "f1_macro",
-    method: Filter = None,
-    dataset: Filter = None,
-    protocol: Filter = None,
+    method: Methods = None,
+    dataset: Datasets = None,
+    protocol: Protocols = None,
     budget: Annotated[str | None, typer.Option(help="Where records have several.")] = None,
+    condition: Annotated[
+        str | None, typer.Option(help='Only this test condition, for example "mixed 10 %".')
+    ] = None,
     control: Annotated[
-        str, typer.Option(help="Of slope and area: compare with this.")
+        str, typer.Option(help="Highlight this method; slope and area compare with it.")
     ] = "robusthar",
     window: Annotated[
         int | None,
@@ -55,13 +63,13 @@ def figure(
 ) -> None:
     """Draw records as a figure for a paper.
 
-    missing: scores against missing rate, per scale. slope: points lost per 1 % missing. area:
-    area under those curves against a control. ablation, sweep: variants of such a protocol.
-    labels: scores against labelled share. cost: scores against training time. ranks: critical
-    difference diagram. confusion: one method, dataset, condition. reconstruction: what a
-    pre-trained method rebuilds (trains it where it is not cached). learning: validation scores
-    along training, of tables of `tune --grid` (--budget long), and where the patience of budget
-    quick would end it.
+    ranking: sorted means with intervals. missing: scores against missing rate, per scale. slope:
+    points lost per 1 % missing. area: area under those curves against a control. ablation: variants
+    less the full one. sweep: variants along a number. labels: scores against labelled share. cost:
+    scores against training time. ranks: critical difference diagram. confusion: one method,
+    dataset, protocol and condition. reconstruction: what a pre-trained method rebuilds (trains it
+    where it is not cached). learning: validation scores along training, of tables of `tune --grid`
+    (--budget long), and where the patience of budget quick would end it.
     """
     from harbench.analysis.pairs import METRICS
     from harbench.errors import unknown
@@ -73,7 +81,7 @@ def figure(
     elif kind is Kind.learning:
         drawn = learnt(results, budget or "long")
     else:
-        drawn = draw(kind, metric, control, results, method, dataset, protocol, budget)
+        drawn = draw(kind, metric, control, results, method, dataset, protocol, budget, condition)
     write_figure(drawn, out)
 
 
@@ -97,9 +105,12 @@ def draw(
     dataset: list[str] | None,
     protocol: list[str] | None,
     budget: str | None,
+    condition: str | None = None,
 ) -> Figure:
     """A figure of the records that the filters leave."""
-    from harbench.analysis.figures import bars, curves
+    from harbench.analysis.figures import against, bars, curves
+    from harbench.analysis.figures.ranking import ranking
+    from harbench.analysis.pairs import row_names
 
     frame = chosen(
         results,
@@ -110,24 +121,73 @@ def draw(
         budget=budget,
     )
     if kind is Kind.confusion:
-        # One condition: the most demanding of those that are left, mixed before single scales.
-        last = frame.sort_values(["rate", "scale"], kind="stable").iloc[-1]
-        scale = "mixed" if (frame["scale"] == "mixed").any() else last["scale"]
-        frame = frame[(frame["scale"] == scale) & (frame["rate"] == last["rate"])]
-        names = class_names(str(frame["dataset"].iloc[0]))
-        return bars.confusion(frame, str(frame["method"].iloc[0]), names)
+        frame = _one(frame, condition)
+        name, data = str(row_names(frame).iloc[0]), str(frame["dataset"].iloc[0])
+        return bars.confusion(frame, name, class_names(data))
+    if condition:
+        frame = _one_condition(frame, condition)
+    if kind is Kind.ranking:
+        return ranking(frame, metric, control)
     if kind in (Kind.slope, Kind.area):
-        against = curves.slope if kind is Kind.slope else curves.areas
-        return against(frame, control, metric)
-    simple = {
-        Kind.missing: curves.missing,
-        Kind.sweep: curves.sweep,
-        Kind.labels: curves.labels,
-        Kind.ablation: bars.ablation,
-        Kind.cost: bars.cost,
-        Kind.ranks: bars.critical_difference,
+        drawn = against.slope if kind is Kind.slope else against.areas
+        return drawn(frame, control, metric)
+    if kind is Kind.ablation:
+        return bars.ablation(frame, metric, variants(frame))
+    if kind is Kind.sweep:
+        return curves.sweep(frame, metric)
+    if kind is Kind.ranks:
+        return bars.critical_difference(frame, metric)
+    lines = {Kind.missing: curves.missing, Kind.labels: curves.labels, Kind.cost: bars.cost}
+    return lines[kind](frame, metric, control if (frame["method"] == control).any() else "")
+
+
+def variants(frame: pd.DataFrame) -> list[str]:
+    """The variants of the records' protocols, in the order of the protocols' files."""
+    from harbench import registry
+
+    known = set(registry.protocol_names())
+    names = [name for name in sorted(frame["protocol"].unique()) if name in known]
+    return [variant for name in names for variant in registry.protocol(name).variants]
+
+
+def _one(frame: pd.DataFrame, condition: str | None) -> pd.DataFrame:
+    """The records of one method, dataset, protocol and condition; HarbenchError for several."""
+    from harbench.analysis.pairs import row_names
+    from harbench.errors import HarbenchError
+
+    if condition:
+        frame = _one_condition(frame, condition)
+    found: dict[str, Iterable[object]] = {
+        "method": row_names(frame),
+        "dataset": frame["dataset"],
+        "protocol": frame["protocol"],
+        "condition": _conditions(frame),
     }
-    return simple[kind](frame, metric)
+    for option, values in found.items():
+        names = list(dict.fromkeys(map(str, values)))
+        if len(names) > 1:
+            raise HarbenchError(
+                f"A confusion matrix is of one {option}; there are {', '.join(names)}. Choose: "
+                f"--{option} {quote(names[0])}."
+            )
+    return frame
+
+
+def _one_condition(frame: pd.DataFrame, condition: str) -> pd.DataFrame:
+    """The records of a test condition in words ("mixed 10 %")."""
+    from harbench.errors import unknown
+
+    words = _conditions(frame)
+    if condition not in words:
+        raise unknown("condition of these records", condition, set(words))
+    return frame[[each == condition for each in words]]
+
+
+def _conditions(frame: pd.DataFrame) -> list[str]:
+    """Each record's test condition in words."""
+    from harbench.analysis.pairs import tested
+
+    return [tested(*key) for key in zip(frame["scale"], frame["rate"], strict=True)]
 
 
 def rebuilt(
@@ -139,13 +199,19 @@ def rebuilt(
 ) -> Figure:
     """Original, masked part and reconstruction of a test window."""
     from harbench.analysis.figures.reconstruction import reconstruction
+    from harbench.running.grid import Grid
     from harbench.running.plan import make_plan
     from harbench.running.reconstruct import reconstruct
+    from harbench.running.scout import require_sound
 
     names, data = method or ["robusthar"], dataset or ["spar"]
-    (run,) = make_plan(names[:1], data[:1], ["clean"], [seed], budget or "quick")
+    (run,) = runs = make_plan(Grid(names[:1], ["clean"], data[:1], [seed], budget or "quick"))
+    require_sound(runs)
     found = reconstruct(run, window)
-    return reconstruction(found.original, found.scales, found.rate, found.label)
+    return reconstruction(
+        *(found.original, found.scales, found.rate, found.label),
+        *(found.sensors, found.channels, found.about),
+    )
 
 
 def learnt(results: Path | None, name: str) -> Figure:
@@ -163,7 +229,7 @@ def learnt(results: Path | None, name: str) -> Figure:
         steps = [epoch * curve.steps for epoch in curve.scored]
         at = curve.scored.index(chosen)
         lines.append(Line(title, steps, curve.validation_f1, at, end * curve.steps))
-    return learning(lines)
+    return learning(lines, name)
 
 
 def class_names(dataset: str) -> list[str] | None:
@@ -173,7 +239,7 @@ def class_names(dataset: str) -> list[str] | None:
 
     try:
         canonical, described = store.resolve(dataset)
-        if store.is_prepared(canonical):
+        if not described.info.classes and store.is_prepared(canonical):
             return list(store.load(canonical).info.classes)
         return list(described.info.classes) or None
     except HarbenchError:

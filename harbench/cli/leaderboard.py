@@ -40,6 +40,7 @@ def build(
         audit,
         lambda path: quote(f"records/{path.relative_to(root).as_posix()}"),
         f"harbench leaderboard: {len(records)} records",
+        root,
     )
     with writing_folder(out) as temporary:
         (temporary / "index.html").write_text(text, encoding="utf-8")

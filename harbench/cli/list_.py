@@ -22,7 +22,9 @@ class Kind(StrEnum):
     protocols = "protocols"
 
 
-def list_(kind: Annotated[Kind, typer.Argument(help="What to list.")]) -> None:
+def list_(
+    kind: Annotated[Kind | None, typer.Argument(help="What to list; everything.")] = None,
+) -> None:
     """List methods, datasets or protocols, a line each."""
     from rich.table import Table
     from rich.text import Text
@@ -30,14 +32,16 @@ def list_(kind: Annotated[Kind, typer.Argument(help="What to list.")]) -> None:
     from harbench.cli.console import terminal
     from harbench.outside import visible
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    console = terminal()
     rows = {Kind.methods: _methods, Kind.datasets: _datasets, Kind.protocols: _protocols}
-    header, *lines = rows[kind]()
-    for title in header:
-        table.add_column(title)
-    for line in lines:
-        table.add_row(*(Text(visible(cell), "red" if cell == BROKEN else "") for cell in line))
-    terminal().print(table)
+    for each in [kind] if kind else list(Kind):
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        header, *lines = rows[each]()
+        for title in header:
+            table.add_column(title)
+        for line in lines:
+            table.add_row(*(Text(visible(cell), "red" if cell == BROKEN else "") for cell in line))
+        console.print(table, *([] if kind else [""]))
 
 
 def _methods() -> list[tuple[str, ...]]:

@@ -22,6 +22,7 @@ from harbench.cli import (
     list_,
     model,
     new,
+    power,
     probe,
     report,
     reproduce,
@@ -47,7 +48,6 @@ app = typer.Typer(
     name="harbench",
     help="Compare methods for wearable activity recognition with missing data.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     result_callback=_ended,
@@ -56,6 +56,7 @@ app.command("run")(run.run)
 app.command("list")(list_.list_)
 app.command("table")(table.table)
 app.command("compare")(compare.compare)
+app.command("power")(power.power)
 app.command("figure")(figure.figure)
 app.command("reproduce")(reproduce.reproduce)
 app.command("report")(report.report)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harbench.cli import complete
 from harbench.cli.probing import require_possible
-from harbench.cli.run import Device
+from harbench.cli.run import Device, Seeds
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,11 +32,14 @@ class SetMetric(StrEnum):
 
 def sensors(
     method: Annotated[list[str], typer.Argument(help="Methods, or Python files with one.")],
-    dataset: Annotated[str, typer.Option(help="Dataset with two sensors or more.")],
-    protocol: Annotated[str, typer.Option(help="Whose split and labels.")] = "subject",
-    seeds: Annotated[
-        str | None, typer.Option(help="For example 0-4 or 0,2; default: the protocol's.")
-    ] = None,
+    dataset: Annotated[
+        str,
+        typer.Option(help="Dataset with two sensors or more.", autocompletion=complete.datasets),
+    ],
+    protocol: Annotated[
+        str, typer.Option(help="Whose split and labels.", autocompletion=complete.protocols)
+    ] = "subject",
+    seeds: Seeds = None,
     budget: Annotated[str, typer.Option(help="Epochs per stage: paper, quick, smoke.")] = "paper",
     device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.auto,
     metric: Annotated[
@@ -56,21 +60,26 @@ def sensors(
     """
     from harbench.cli.console import terminal
     from harbench.cli.figure import write_figure
-    from harbench.running.plan import make_plan, parse_seeds
+    from harbench.leaderboard.maps import as_scores
+    from harbench.running.grid import Grid, parse_seeds
+    from harbench.running.plan import make_plan
+    from harbench.running.scout import require_sound
     from harbench.running.store import default_results, require_writable
 
     require_possible(protocol, figure)
     chosen = parse_seeds(seeds) if seeds is not None else None
     plans = [
-        make_plan([name], [dataset], [protocol], chosen, budget, device.value)
+        make_plan(Grid([name], [protocol], [dataset], chosen, budget, device.value))
         for name in dict.fromkeys(method)
     ]
+    for runs in plans:
+        require_sound(runs)
     root = results or default_results()
     require_writable(root)
     console, found = terminal(), []
     for runs in plans:
         probe = _probe(runs, root, force, console)
-        found.append(_as_scores(probe, runs[0].label, metric.value))
+        found.append(as_scores(probe, runs[0].label, metric.value))
         _show(console, found[-1], metric.value)
     if figure is not None:
         from harbench.analysis.figures.sensors import sensor_map
@@ -98,34 +107,6 @@ def _probe(runs: list[Run], root: Path, force: bool, console: Console) -> Sensor
         write_probe(path, probe)
     console.print(f"Scores: {path}", style="dim", soft_wrap=True)
     return probe
-
-
-def _as_scores(probe: SensorProbe, label: str, metric: str) -> SensorScores:
-    """What the analysis needs of a probe, in %."""
-    import numpy as np
-
-    from harbench.analysis.sensors import SensorScores
-
-    def numbers(values: object) -> np.ndarray:
-        return 100 * np.array(values, dtype=np.float64)
-
-    kept = np.zeros((len(probe.sets), len(probe.sensors)), dtype=bool)
-    for row, members in enumerate(probe.sets):
-        kept[row, members] = True
-    one_split = len(probe.runs) > 1 and len({run.split for run in probe.runs}) == 1
-    return SensorScores(
-        method=label,
-        dataset=probe.runs[0].identity.dataset,
-        sensors=tuple(sensor.name for sensor in probe.sensors),
-        positions=tuple((s.position[0], s.position[1], s.position[2]) for s in probe.sensors),
-        classes=tuple(probe.classes),
-        kept=kept,
-        scores=numbers([[getattr(s, metric) for s in run.kept] for run in probe.runs]),
-        none=numbers([getattr(run.none, metric) for run in probe.runs]),
-        per_class=numbers([[s.f1_per_class for s in run.kept] for run in probe.runs]),
-        orders=tuple(tuple(order) for order in probe.orders),
-        ratio=0.0 if one_split else float(np.mean([run.test / run.train for run in probe.runs])),
-    )
 
 
 def _show(console: Console, scores: SensorScores, metric: str) -> None:

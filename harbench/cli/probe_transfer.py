@@ -7,23 +7,37 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harbench.cli import complete
 from harbench.cli.probing import require_possible
-from harbench.cli.run import Device
+from harbench.cli.run import Device, Jobs, Seeds
 from harbench.cli.say import say
 
 if TYPE_CHECKING:
     from harbench.analysis.transfer import Transfer
     from harbench.protocol import Protocol
+    from harbench.running.grid import Grid
     from harbench.running.plan import Run
+    from harbench.running.prepared import Prepared
     from harbench.running.store import ResultStore
 
 
 def transfer(
     method: Annotated[
-        list[str], typer.Option(help="Method trained by gradients, or a file (repeatable).")
+        list[str],
+        typer.Option(
+            help="Method trained by gradients, or a file (repeatable).",
+            autocompletion=complete.methods,
+        ),
     ],
-    protocol: Annotated[str, typer.Option(help="Whose split, labels and test conditions.")],
-    dataset: Annotated[str, typer.Option(help="Dataset.")] = "spar",
+    protocol: Annotated[
+        str,
+        typer.Option(
+            help="Whose split, labels and test conditions.", autocompletion=complete.protocols
+        ),
+    ],
+    dataset: Annotated[
+        str, typer.Option(help="Dataset.", autocompletion=complete.datasets)
+    ] = "spar",
     faults: Annotated[
         str | None, typer.Option(help="Training faults, for example none,sensor,burst; all.")
     ] = None,
@@ -33,15 +47,10 @@ def transfer(
     metric: Annotated[
         str, typer.Option(help="accuracy, f1_macro, f1_weighted, balanced_accuracy.")
     ] = "f1_macro",
-    seeds: Annotated[
-        str | None, typer.Option(help="For example 0-4 or 0,2; default: the protocol's.")
-    ] = None,
+    seeds: Seeds = None,
     budget: Annotated[str, typer.Option(help="Epochs per stage: paper, quick, smoke.")] = "paper",
     device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.auto,
-    jobs: Annotated[
-        int | None,
-        typer.Option(min=1, help="Runs side by side; default: CPU cores, or 1 on a GPU."),
-    ] = None,
+    jobs: Jobs = "auto",
     figure: Annotated[
         Path | None, typer.Option(help="Draw the matrices as well: PDF, PNG or SVG file.")
     ] = None,
@@ -56,25 +65,26 @@ def transfer(
     """
     from harbench.analysis.pairs import METRICS
     from harbench.analysis.transfer import as_text
-    from harbench.cli.run import completed, default_jobs
+    from harbench.cli.run import completed, exit_of, local
     from harbench.errors import unknown
-    from harbench.running.plan import left_out, parse_seeds
+    from harbench.running.grid import Grid, parse_seeds
+    from harbench.running.plan import left_out
+    from harbench.running.prepared import Prepared
     from harbench.running.store import ResultStore, default_results
 
     if metric not in METRICS:
         raise unknown("metric", metric, METRICS)
     require_possible(protocol, figure)
     chosen = parse_seeds(seeds) if seeds is not None else None
-    plans = {
-        name: _plan(name, dataset, protocol, chosen, budget, device.value, faults)
-        for name in dict.fromkeys(method)
-    }
+    grid = Grid(method, [protocol], [dataset], chosen, budget, device.value)
+    prepared = Prepared()
+    plans = {name: _plan(name, grid, faults, prepared) for name in grid.methods}
     runs = [run for plan in plans.values() for run in plan]
     conditions = _conditions(runs[0].protocol, rate)
-    for note in left_out(runs, [protocol]):
+    for note in left_out(runs, grid, prepared):
         say(f"note: {note}", err=True)
     store = ResultStore(results or default_results())
-    failures = completed(runs, store, jobs or default_jobs(runs))
+    failures = completed(runs, store, local(jobs, runs, store))
     matrices = [_matrix(plan, store, conditions, metric) for plan in plans.values()]
     for found in matrices:
         say(f"\n{as_text(found, metric)}")
@@ -84,19 +94,12 @@ def transfer(
 
         write_figure(transfer_maps(matrices, metric), figure)
     if failures:
-        raise typer.Exit(2 if any(failure.mendable for failure in failures) else 1)
+        raise exit_of(failures)
 
 
-def _plan(
-    name: str,
-    dataset: str,
-    protocol: str,
-    seeds: list[int] | None,
-    budget: str,
-    device: str,
-    faults: str | None,
-) -> list[Run]:
-    """The runs of one method under every training fault."""
+def _plan(name: str, grid: Grid, faults: str | None, prepared: Prepared) -> list[Run]:
+    """The runs of one method of a grid under every training fault."""
+    from dataclasses import replace
     from typing import get_args
 
     from harbench.errors import HarbenchError, unknown
@@ -111,7 +114,7 @@ def _plan(
     if "augment" in parse_spec(name)[1]:
         raise HarbenchError(f"{name}: leave augment out, the matrix has a row for each.")
     specs = [f"{name}+augment={fault}" for fault in wanted]
-    return make_plan(specs, [dataset], [protocol], seeds, budget, device)
+    return make_plan(replace(grid, methods=specs), prepared=prepared)
 
 
 def _conditions(protocol: Protocol, rate: float | None) -> list[tuple[str, float]]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from harbench.cli.say import say
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from harbench.running.reading import Problem
     from harbench.running.records import Record
 
@@ -25,6 +27,16 @@ def readable(folder: Path | None) -> list[tuple[Path, Record]]:
     found = store.read()
     tell(found.problems, store.root)
     return found.records
+
+
+def tabled(folder: Path | None) -> pd.DataFrame:
+    """The same as a table, without confusion matrices (see `running.rows.frame`)."""
+    from harbench.running.store import ResultStore, default_results
+
+    store = ResultStore(folder or default_results())
+    found = store.table()
+    tell(found.problems, store.root)
+    return found.frame
 
 
 def tell(problems: list[Problem], root: Path) -> None:

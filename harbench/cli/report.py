@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import typer
 
+from harbench.cli.complete import Datasets, Methods, Protocols
 from harbench.cli.say import say
 from harbench.cli.table import Filter, chosen, headline, rules_of
 
@@ -45,9 +46,9 @@ def report(
     out: Annotated[Path, typer.Option(help="File to write.")],
     control: Control = "robusthar",
     form: Annotated[Page | None, typer.Option("--format", help="By the file's ending.")] = None,
-    dataset: Filter = None,
-    method: Filter = None,
-    protocol: Filter = None,
+    dataset: Datasets = None,
+    method: Methods = None,
+    protocol: Protocols = None,
     budget: Filter = None,
     audit: Audits = None,
     results: Folder = None,
@@ -66,10 +67,17 @@ def report(
         needs("weasyprint", "pdf")
     frame = chosen(results, dataset=dataset, method=method, protocol=protocol, budget=budget)
     kept = set(frame["path"])
-    found = ResultStore(results or default_results()).read()
+    root = results or default_results()
+    found = ResultStore(root).read()
     records = [each for each in found.records if str(each[0]) in kept]
     start = out.absolute().parent
-    text = page_of(records, control, audit, lambda p: quote(os.path.relpath(p.absolute(), start)))
+    text = page_of(
+        records,
+        control,
+        audit,
+        lambda p: quote(os.path.relpath(p.absolute(), start)),
+        probes=root,
+    )
     with writing(out) as temporary:
         temporary.write_bytes(pdf(text) if wanted is Page.pdf else text.encode())
     say(f"Wrote {out}")
@@ -81,21 +89,28 @@ def page_of(
     audits: list[Path] | None,
     link: Callable[[Path], str],
     heading: str = "",
+    probes: Path | None = None,
 ) -> str:
-    """The page of some records. link: from a record's path to its address on the page."""
+    """The page of some records.
+
+    link: from a record's path to its address on the page. probes: the folder whose probes of
+    sensors are shown, too.
+    """
     from harbench.leaderboard.audits import read_audits
+    from harbench.leaderboard.maps import sensor_maps
     from harbench.leaderboard.page import Shown, page
 
     board = board_of(records)
     words = heading or f"harbench report: {len(records)} records"
-    shown = Shown(words, control, link, read_audits(audits or []), _rules(board))
+    maps = list(sensor_maps(probes)) if probes else []
+    shown = Shown(words, control, link, read_audits(audits or []), _rules(board), maps)
     return page(board, shown)
 
 
 def board_of(records: list[tuple[Path, Record]]) -> Board:
     """The board of some records, by what their protocols declare."""
     from harbench.leaderboard.board import make_board
-    from harbench.running.store import frame
+    from harbench.running.rows import frame
 
     return make_board(records, frame, statements(records))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harbench.cli import complete
 from harbench.cli.say import say
 
 if TYPE_CHECKING:
@@ -35,15 +36,26 @@ PROTOCOLS = {
     Item.fig4a: ("balance",),
     Item.fig4b: ("mask-rate",),
 }
+# What the paper chose along the axes of figure 4: lambda, mask rate; "" for other datasets.
+CHOSEN = {
+    Item.fig4a: {"czu-mhad": 0.7, "": 0.5},
+    Item.fig4b: {"realworld": 0.5, "": 0.3},
+}
 
 
 def reproduce(
     item: Annotated[Item, typer.Argument(help="Table or figure of the paper.")],
     dataset: Annotated[
-        list[str] | None, typer.Option(help="Datasets (repeatable); the paper's three.")
+        list[str] | None,
+        typer.Option(
+            help="Datasets (repeatable); the paper's three.", autocompletion=complete.datasets
+        ),
     ] = None,
     method: Annotated[
-        list[str] | None, typer.Option(help="Methods (repeatable); the paper's nine.")
+        list[str] | None,
+        typer.Option(
+            help="Methods (repeatable); the paper's nine.", autocompletion=complete.methods
+        ),
     ] = None,
     budget: Annotated[str, typer.Option(help="Epochs per stage: paper, quick, smoke.")] = "paper",
     seeds: Annotated[str | None, typer.Option(help="For example 0-4.")] = None,
@@ -63,37 +75,49 @@ def reproduce(
     left out.
     """
     from harbench.cli.console import terminal
+    from harbench.data import store
 
     console = terminal()
-    present = available(dataset or list(DATASETS), console)
+    wanted = dataset or list(DATASETS)
+    if run or item in (Item.table1, Item.fig5):
+        present = available(wanted, console, run)
+    else:
+        present = [store.resolve(name)[0] for name in wanted]
     if item is Item.table1:
         _sizes(present, console)
         return
     if item is Item.fig5:
         _reconstructions(present, method, budget, out or Path())
         return
-    from harbench.analysis.published import published
+    from harbench.analysis.published import published, side_by_side
+    from harbench.cli.sheets import show
 
     names = method or (
         [name for name in dict.fromkeys(published(item.value)["method"]) if name]
         if item in (Item.table2, Item.table3)
         else ["robusthar"]
     )
-    frame = _records(item, present, names, budget, seeds, run, jobs, results)
+    find = _ran if run else _there
+    frame = find(PROTOCOLS[item], present, names, budget, seeds, jobs, results)
     if item in (Item.table2, Item.table3):
-        _scores(item, frame, console)
+        show(side_by_side(item.value, frame, [*wanted, *present] if dataset else ()))
     else:
         _curves(item, frame, out or Path(), console)
 
 
-def available(wanted: list[str], console: Console) -> list[str]:
-    """The datasets that are there; the others are named with what to do."""
+def available(wanted: list[str], console: Console, fetch: bool) -> list[str]:
+    """The datasets that are there; the others are named with what to do.
+
+    fetch: whether what is absent may be fetched and prepared.
+    """
     from harbench.data import store
     from harbench.errors import HarbenchError
 
     present = []
     for name in wanted:
         try:
+            if not fetch and not store.is_current(name):
+                raise HarbenchError("it is not prepared (leave out --no-run to prepare it).")
             present.append(store.load(name).spec)
         except HarbenchError as error:
             console.print(f"{name} is left out: {error}", style="yellow")
@@ -129,88 +153,84 @@ def _sizes(present: list[str], console: Console) -> None:
     console.print(table)
 
 
-def _records(
-    item: Item,
+def _ran(
+    protocols: tuple[str, ...],
     datasets: list[str],
     methods: list[str],
     budget: str,
     seeds: str | None,
-    run: bool,
     jobs: int,
     results: Path | None,
 ) -> pd.DataFrame:
-    """The records of an item's grid, after running what is missing if that is wanted."""
+    """The records of a grid, after running what is missing."""
     import pandas as pd
 
     from harbench.running.api import carry_out, collect
     from harbench.running.executors import Orders
-    from harbench.running.plan import make_plan, parse_seeds
+    from harbench.running.grid import Grid, parse_seeds
+    from harbench.running.plan import make_plan
     from harbench.running.provenance import command_line
     from harbench.running.store import ResultStore, default_results
+    from harbench.running.workers import Workers
 
     if not datasets:
         return pd.DataFrame()
     chosen = parse_seeds(seeds) if seeds is not None else None
-    runs = make_plan(methods, datasets, PROTOCOLS[item], chosen, budget)
+    runs = make_plan(Grid(methods, protocols, datasets, chosen, budget))
     store = ResultStore(results or default_results())
-    if run:
-        missing = sum(store.find(each) is None for each in runs)
-        say(f"{len(runs)} runs, {missing} of them still to do.", err=True)
-        for each, outcome in carry_out(runs, store, Orders(command_line()), jobs, _silent):
-            say(f"{each}: {outcome.status}", err=True)
+    missing = sum(store.find(each) is None for each in runs)
+    say(f"{len(runs)} runs, {missing} of them still to do.", err=True)
+    for each, outcome in carry_out(runs, store, Orders(command_line()), Workers(jobs), _silent):
+        say(f"{each}: {outcome.status}", err=True)
     return collect(runs, store)
+
+
+def _there(
+    protocols: tuple[str, ...],
+    datasets: list[str],
+    methods: list[str],
+    budget: str,
+    seeds: str | None,
+    _jobs: int,
+    results: Path | None,
+) -> pd.DataFrame:
+    """The records that are there, whatever data and methods are at hand: nothing is fetched."""
+    from harbench.cli.reading import tabled
+    from harbench.running.grid import parse_seeds
+
+    found = tabled(results)
+    if found.empty:
+        return found
+    wanted = {"protocol": protocols, "dataset": datasets, "method": methods, "budget": [budget]}
+    for column, names in wanted.items():
+        found = found[found[column].isin(list(names))]
+    return found[found["seed"].isin(parse_seeds(seeds))] if seeds is not None else found
 
 
 def _silent(*_: object) -> None:
     pass
 
 
-def _scores(item: Item, frame: pd.DataFrame, console: Console) -> None:
-    from rich.table import Table
-
-    from harbench.analysis.published import beside
-
-    found = beside(item.value, frame)
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    titles = ("dataset", "protocol", "method", "score", "published", "ours", "95 % interval", "n",
-              "difference", "published inside")  # fmt: skip
-    for index, title in enumerate(titles):
-        table.add_column(title, justify="left" if index < 4 else "right", overflow="fold")
-    for row in found.to_dict("records"):
-        known = row["ours"] == row["ours"]
-        interval = f"{row['low']:.2f} to {row['high']:.2f}" if row["low"] == row["low"] else ""
-        table.add_row(
-            *(str(row[key]) for key in ("dataset", "protocol", "method", "quantity")),
-            _number(row["published"]),
-            _number(row["ours"]),
-            interval,
-            str(int(row["n"])) if known else "",
-            _number(row["difference"], "+.2f"),
-            row["inside"],
-        )
-    console.print(table)
-    console.print(
-        "Ours: mean over seeds (weighted F1; with missing data the mixed condition), interval with "
-        "the Nadeau-Bengio correction. The paper gives neither deviations nor its own mixture of "
-        "scales.",
-        style="dim",
-    )
-
-
-def _number(value: float, form: str = ".2f") -> str:
-    return "" if value != value else format(value, form)
-
-
 def _curves(item: Item, frame: pd.DataFrame, out: Path, console: Console) -> None:
+    """Figures 3 and 4 with what is published: the values of Tables 2 and 3, none of the figures."""
     from harbench.analysis.figures.bars import ablation
     from harbench.analysis.figures.curves import sweep
-    from harbench.cli.figure import write_figure
+    from harbench.analysis.published import of_tables
+    from harbench.cli.figure import variants, write_figure
 
     if frame.empty:
         console.print("There are no records to draw.")
         return
     for dataset, part in frame.groupby("dataset"):
-        drawn = (ablation if item is Item.fig3 else sweep)(part)
+        given = of_tables(str(dataset))
+        if item is Item.fig3:
+            values = ", ".join(f"{name} {value:.2f}" for name, value in given.items())
+            note = f"Published accuracy of full (Tables 2, 3): {values}." if values else ""
+            drawn = ablation(part, "accuracy", variants(part), note)
+        else:
+            at = CHOSEN[item].get(str(dataset), CHOSEN[item][""])
+            note = f"Star: published (Tables 2, 3), at the paper's choice {at:g}." if given else ""
+            drawn = sweep(part, "accuracy", at if given else None, given, note)
         write_figure(drawn, out / f"{item.value}-{dataset}.pdf")
 
 

@@ -7,11 +7,14 @@ from typing import Annotated
 
 import typer
 
+from harbench.cli.complete import Datasets, Methods, Protocols
 from harbench.cli.rerun import rerun
 from harbench.cli.say import say
 from harbench.cli.table import Filter, chosen
 
-app = typer.Typer(help="Records: list, check, predictions, rerun.", invoke_without_command=True)
+app = typer.Typer(
+    help="Records: list, hours, check, predictions, rerun.", invoke_without_command=True
+)
 Folder = Annotated[
     Path | None, typer.Option("--results", help="Folder; $HARBENCH_RESULTS or ./results.")
 ]
@@ -25,9 +28,9 @@ app.command("rerun")(rerun)
 def results(
     context: typer.Context,
     folder: Folder = None,
-    method: Filter = None,
-    dataset: Filter = None,
-    protocol: Filter = None,
+    method: Methods = None,
+    dataset: Datasets = None,
+    protocol: Protocols = None,
     budget: Filter = None,
     csv: Csv = None,
 ) -> None:
@@ -44,9 +47,9 @@ def results(
 @app.command("list")
 def list_(
     folder: Folder = None,
-    method: Filter = None,
-    dataset: Filter = None,
-    protocol: Filter = None,
+    method: Methods = None,
+    dataset: Datasets = None,
+    protocol: Protocols = None,
     budget: Filter = None,
     csv: Csv = None,
 ) -> None:
@@ -69,6 +72,31 @@ def list_(
     console.print(footnote(table), style="dim")
     for path in ResultStore(folder or default_results()).failures():
         console.print(f"failed: {path}", style="red")
+
+
+@app.command("hours")
+def hours_(
+    folder: Folder = None,
+    method: Methods = None,
+    dataset: Datasets = None,
+    protocol: Protocols = None,
+    budget: Filter = None,
+    csv: Csv = None,
+) -> None:
+    """Sum up what records have cost: hours of training and evaluation for each method."""
+    from harbench.analysis.hours import hours, hours_sheet
+    from harbench.cli.sheets import show
+    from harbench.data.paths import writing
+    from harbench.outside import spreadsheet
+
+    table = chosen(folder, method=method, dataset=dataset, protocol=protocol, budget=budget)
+    found = hours(table)
+    if csv is not None:
+        with writing(csv) as temporary:
+            spreadsheet(found).to_csv(temporary, index=False)
+        say(f"{len(found)} rows written to {csv}")
+        return
+    show(hours_sheet(found))
 
 
 @app.command()
@@ -94,8 +122,8 @@ def predictions(
     what: Annotated[str, typer.Argument(help="A method's label, or the file of a record.")],
     out: Annotated[Path, typer.Option(help="CSV or Parquet file.")],
     folder: Folder = None,
-    dataset: Filter = None,
-    protocol: Filter = None,
+    dataset: Datasets = None,
+    protocol: Protocols = None,
     budget: Filter = None,
 ) -> None:
     """Export what runs answered, a row per test condition and window, from the cache."""

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from harbench.cli import complete
 from harbench.cli.say import say
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from harbench.running.executors import Executor, News
     from harbench.running.plan import Run
+    from harbench.running.prepared import Prepared
     from harbench.running.records import Failure, Record
     from harbench.running.store import ResultStore
+    from harbench.training.fit import Progress
+
+
+Seeds = Annotated[str | None, typer.Option(help="For example 0-4 or 0,2; default: the protocol's.")]
+Jobs = Annotated[
+    str,
+    typer.Option(
+        metavar="N|auto", help="Runs side by side; auto: by cores and memory, 1 on a GPU."
+    ),
+]
 
 
 class Device(StrEnum):
@@ -24,6 +40,13 @@ class Device(StrEnum):
     auto = "auto"
     cpu = "cpu"
     cuda = "cuda"
+
+
+class ExecutorName(StrEnum):
+    """Who carries the runs out."""
+
+    local = "local"
+    ray = "ray"
 
 
 class PrecisionName(StrEnum):
@@ -36,20 +59,35 @@ class PrecisionName(StrEnum):
 
 def run(
     method: Annotated[
-        list[str], typer.Option(help="Method, or a Python file with one (repeatable).")
-    ],
-    protocol: Annotated[list[str], typer.Option(help="Protocol, or a TOML file (repeatable).")],
-    dataset: Annotated[list[str] | None, typer.Option(help="Dataset (repeatable); spar.")] = None,
-    seeds: Annotated[
-        str | None, typer.Option(help="For example 0-4 or 0,2; default: the protocol's.")
+        list[str] | None,
+        typer.Option(
+            help="Method, or a Python file with one (repeatable).", autocompletion=complete.methods
+        ),
     ] = None,
-    budget: Annotated[str, typer.Option(help="Epochs per stage: paper, quick, smoke.")] = "paper",
-    device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.auto,
-    precision: Annotated[PrecisionName, typer.Option(help="Of products.")] = PrecisionName.fp32,
-    jobs: Annotated[
-        int | None,
-        typer.Option(min=1, help="Runs side by side; default: CPU cores, or 1 on a GPU."),
+    protocol: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Protocol, or a TOML file (repeatable).", autocompletion=complete.protocols
+        ),
     ] = None,
+    dataset: Annotated[
+        list[str] | None,
+        typer.Option(help="Dataset (repeatable); spar.", autocompletion=complete.datasets),
+    ] = None,
+    seeds: Seeds = None,
+    budget: Annotated[
+        str | None, typer.Option(help="Epochs per stage: paper (the default), quick, smoke.")
+    ] = None,
+    device: Annotated[Device | None, typer.Option(help="Where to compute; auto.")] = None,
+    precision: Annotated[PrecisionName | None, typer.Option(help="Of products; fp32.")] = None,
+    jobs: Jobs = "auto",
+    executor: Annotated[
+        ExecutorName, typer.Option(help="Processes of this machine, or tasks of a Ray cluster.")
+    ] = ExecutorName.local,
+    address: Annotated[
+        str, typer.Option(help="Ray cluster: auto (of this machine), local (a new one), HOST:PORT.")
+    ] = "auto",
+    per_gpu: Annotated[int, typer.Option(min=1, help="Runs that share a GPU.")] = 1,
     time_limit: Annotated[
         float | None,
         typer.Option(min=1, metavar="SECONDS", help="End a run that takes longer as failed."),
@@ -60,6 +98,24 @@ def run(
     tuned: Annotated[
         bool, typer.Option("--tuned", help="Use what `harbench tune` chose (results/tuning/).")
     ] = False,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.toml",
+            help="All of the grid: methods, protocols, datasets, seeds, budget, device, precision, "
+            "settings, tuned (docs/grids.md). What is given here as well takes the file's place.",
+        ),
+    ] = None,
+    shard: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Only part I of N, for one of N machines.")
+    ] = None,
+    log: Annotated[
+        str | None,
+        typer.Option(
+            metavar="tensorboard[=FOLDER]",
+            help="Write loss and validation score of every epoch as well, below runs/.",
+        ),
+    ] = None,
     results: Annotated[
         Path | None, typer.Option(help="Folder of records; $HARBENCH_RESULTS or ./results.")
     ] = None,
@@ -67,36 +123,70 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the plan.")] = False,
 ) -> None:
     """Train and test methods under protocols; finished runs are not repeated."""
+    from harbench.cli.planned import show_plan
     from harbench.options import parse_pairs
-    from harbench.running.plan import left_out, make_plan, parse_seeds
+    from harbench.running.on_ray import OnRay
+    from harbench.running.prepared import Prepared
     from harbench.running.store import ResultStore, default_results
 
-    store = ResultStore(results or default_results())
-    runs = make_plan(
-        method,
-        dataset or ["spar"],
-        protocol,
-        parse_seeds(seeds) if seeds is not None else None,
-        budget,
-        device.value,
-        precision.value,
-        parse_pairs(settings or [], where="in --set"),
-        store.root if tuned else None,
-        apart=True,
-        limit=time_limit,
-    )
-    for note in left_out(runs, protocol):
-        say(f"note: {note}", err=True)
-    jobs = jobs or default_jobs(runs)
-    if dry_run:
-        _show_plan(runs, store, jobs, force)
+    given = {
+        "methods": method,
+        "protocols": protocol,
+        "datasets": dataset,
+        "seeds": seeds,
+        "budget": budget,
+        "device": device and device.value,
+        "precision": precision and precision.value,
+        "settings": parse_pairs(settings, where="in --set") if settings else None,
+        "tuned": tuned or None,
+    }
+    store, prepared = ResultStore(results or default_results()), Prepared()
+    far = executor is ExecutorName.ray and not dry_run
+    runs = _plan(given, config, shard, store, time_limit, prepared, far)
+    if not runs:
+        say(f"Shard {shard} holds no run: the grid has fewer trainings than shards.")
         return
-    failures = completed(runs, store, jobs, force, time_limit)
+    if dry_run:
+        show_plan(runs, store, parse_jobs(jobs), per_gpu, force, prepared)
+        return
+    if executor is ExecutorName.ray:
+        place: Executor = OnRay(address, parse_jobs(jobs), per_gpu)
+    else:
+        place = local(jobs, runs, store, per_gpu)
+    with _log(log) as listener:
+        failures = completed(runs, store, place, force, time_limit, listener)
     _show_results(runs, store)
     if failures:
         count = f"{len(failures)} of {len(runs)} runs failed"
         say(f"{count}; the same command tries them again.")
-        raise typer.Exit(2 if any(failure.mendable for failure in failures) else 1)
+        raise exit_of(failures)
+
+
+def _plan(
+    given: Mapping[str, Any],
+    config: Path | None,
+    part: str | None,
+    store: ResultStore,
+    limit: float | None,
+    prepared: Prepared,
+    far: bool,
+) -> list[Run]:
+    """The runs of the grid, or of its shard, that the options and the file describe."""
+    from harbench.errors import HarbenchError
+    from harbench.running.grid import Grid, read_grid
+    from harbench.running.plan import left_out, make_plan
+    from harbench.running.shards import parse_shard, shard
+
+    said = {key: value for key, value in given.items() if value is not None}
+    for key in ("methods", "protocols"):
+        if config is None and key not in said:
+            raise HarbenchError(f"Name a --{key.removesuffix('s')}, or a file with --config.")
+    wanted = parse_shard(part) if part is not None else None
+    grid = Grid(**said) if config is None else read_grid(config, said)
+    runs = make_plan(grid, store.root, apart=True, limit=limit, prepared=prepared, far=far)
+    for note in left_out(runs, grid, prepared):
+        say(f"note: {note}", err=True)
+    return shard(runs, *wanted) if wanted else runs
 
 
 def _headline(run: Run, record: Record) -> str:
@@ -110,36 +200,37 @@ def _headline(run: Run, record: Record) -> str:
     return f"{wanted.metric} {100 * score:.2f} % ({wanted})"
 
 
-def default_jobs(runs: Sequence[Run]) -> int:
-    """As many as there are usable cores and runs; one on a GPU."""
-    import psutil
+def local(jobs: str, runs: Sequence[Run], store: ResultStore, per_gpu: int = 1) -> Executor:
+    """Worker processes of this machine: so many as `--jobs` says, or as there is room for."""
+    from harbench.running.durations import room
+    from harbench.running.workers import Workers
 
-    if runs[0].device == "cuda":
-        return 1
-    process = psutil.Process()
-    usable = process.cpu_affinity() if hasattr(process, "cpu_affinity") else None
-    return max(1, min(len(usable or []) or psutil.cpu_count() or 1, len(runs)))
+    return Workers(parse_jobs(jobs) or room(runs, store, per_gpu).jobs)
 
 
-def _show_plan(runs: Sequence[Run], store: ResultStore, jobs: int, force: bool) -> None:
-    from harbench.cli.console import terminal
-    from harbench.cli.planned import plan_table
+def parse_jobs(text: str) -> int | None:
+    """What `--jobs` says; None for auto."""
+    from harbench.errors import HarbenchError
 
-    console = terminal()
-    table, seconds = plan_table(runs, store, jobs, force)
-    console.print(table)
-    early = ", if no stage ends early" if any(run.budget.patience for run in runs) else ""
-    console.print(f"{len(runs)} runs, {jobs} at a time: about {seconds / 60:.1f} minutes{early}.")
+    if text == "auto":
+        return None
+    if not re.fullmatch("[1-9][0-9]{0,5}", text):
+        raise HarbenchError(f"--jobs {text}: write auto, or a whole number from 1.")
+    return int(text)
 
 
 def completed(
     runs: Sequence[Run],
     store: ResultStore,
-    jobs: int,
+    executor: Executor,
     force: bool = False,
     time_limit: float | None = None,
+    listener: News | None = None,
 ) -> list[Failure]:
-    """Carry out what has no record, with a display of how far it is; what failed."""
+    """Carry out what has no record, with a display of how far it is; what failed.
+
+    listener: hears of every epoch, too.
+    """
     from harbench.cli.console import terminal
     from harbench.cli.progress import Display
     from harbench.running.api import carry_out
@@ -151,7 +242,13 @@ def completed(
     failures: list[Failure] = []
     with Display(terminal(), runs, left) as display:
         orders = Orders(command_line(), force, time_limit)
-        for run, outcome in carry_out(runs, store, orders, jobs, display.news):
+        told = [display.news, *([listener] if listener else [])]
+
+        def news(run: Run, progress: Progress) -> None:
+            for each in told:
+                each(run, progress)
+
+        for run, outcome in carry_out(runs, store, orders, executor, news):
             if isinstance(outcome, Failure):
                 failures.append(outcome)
                 note = store.path(run).with_suffix(".failed.json")
@@ -159,6 +256,27 @@ def completed(
             else:
                 display.ended(run, _headline(run, outcome))
     return failures
+
+
+@contextmanager
+def _log(text: str | None) -> Iterator[News | None]:
+    """The listener that `--log` asks for."""
+    from harbench.errors import HarbenchError
+    from harbench.running.listening import careful, tensorboard
+
+    if text is None:
+        yield None
+        return
+    kind, _, folder = text.partition("=")
+    if kind != "tensorboard":
+        raise HarbenchError(f"--log {text}: write tensorboard, or tensorboard=FOLDER.")
+    with tensorboard(Path(folder or "runs")) as listener:
+        yield careful(listener)
+
+
+def exit_of(failures: Sequence[Failure]) -> typer.Exit:
+    """How a command ends of whose runs some failed: 2 where the user can mend one of the causes."""
+    return typer.Exit(2 if any(failure.mendable for failure in failures) else 1)
 
 
 def _show_results(runs: Sequence[Run], store: ResultStore) -> None:

@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harbench.cli import complete
+from harbench.cli.by import By
+from harbench.cli.complete import Datasets, Methods
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
 
     from harbench.analysis.pairs import Condition
-    from harbench.analysis.table import PaperTable, Rules
+    from harbench.analysis.sheet import Sheet
+    from harbench.analysis.table import Rules
     from harbench.protocol import Protocol
 
 Filter = Annotated[list[str] | None, typer.Option(help="Only these (repeatable).")]
@@ -38,7 +43,12 @@ class Family(StrEnum):
 
 
 def table(
-    protocol: Annotated[list[str], typer.Option(help="Protocol (repeatable): its headline.")],
+    protocol: Annotated[
+        list[str],
+        typer.Option(
+            help="Protocol (repeatable): its headline.", autocompletion=complete.protocols
+        ),
+    ],
     control: Annotated[
         str | None, typer.Option(help="Compare all with this method; robusthar if it is there.")
     ] = None,
@@ -58,11 +68,14 @@ def table(
             "--summary", help="Area under the score-rate curve, rate of a loss, worst condition."
         ),
     ] = False,
+    by: Annotated[
+        By | None, typer.Option(help="Take one score apart; by subject needs predictions.")
+    ] = None,
     test: Annotated[str | None, typer.Option(help="nb-t, signflip, wilcoxon.")] = None,
     alpha: Annotated[float | None, typer.Option(min=0, max=1, help="Error rate.")] = None,
     family: Annotated[Family | None, typer.Option(help="Holm over a column or all cells.")] = None,
-    dataset: Filter = None,
-    method: Filter = None,
+    dataset: Datasets = None,
+    method: Methods = None,
     budget: Annotated[str | None, typer.Option(help="Where records have several.")] = None,
     complete: Annotated[
         bool, typer.Option("--complete", help="Refuse a table with holes or unequal seeds.")
@@ -77,39 +90,82 @@ def table(
 
     Metric, test, error rate and family are those of the first protocol unless they are given.
     Rows that --rows or the protocol does not name are shown and not tested. --summary tables
-    curves over the missing rate instead: of `mixed`, or of --scale.
+    curves over the missing rate instead: of `mixed`, or of --scale. --by class shows the F1 of
+    each class, --by subject the score of each person: of one protocol, a table per dataset.
     """
     from harbench import registry
-    from harbench.analysis.render import FORMATS
+    from harbench.analysis.render import csv
     from harbench.analysis.robustness import summary_table
+    from harbench.analysis.sheet import sheet_of
     from harbench.analysis.table import paper_table
-    from harbench.data.paths import writing
     from harbench.errors import unknown
 
     protocols = [registry.protocol(name) for name in dict.fromkeys(protocol)]
-    frame = chosen(results, dataset=dataset, method=method, budget=budget)
+    frame = chosen(results, dataset=dataset, method=method, budget=budget, confusion=by is By.kind)
     for row in rows or ():
         known = {*frame["method"], *frame["variant"]} - {""}
         if row not in known:
             raise unknown("row", row, known)
+    # Records of other protocols may be of another code: they are no part of this table.
+    part = frame[frame["protocol"].isin([each.name for each in protocols])]
     rules = rules_of(
         protocols[0],
         metric=metric,
-        control=_control(control, frame),
+        control=_control(control, part),
         test=test,
         alpha=alpha,
         family=family.value if family else None,
         rows=tuple(dict.fromkeys(rows)) if rows else None,
     )
-    if summary:
-        frame = frame[frame["protocol"].isin([each.name for each in protocols])]
-        found = summary_table(frame, [scale or _curve(frame)], rules, complete)
-    else:
-        found = paper_table(frame, [headline(p, scale) for p in protocols], rules, complete)
-    if form is Format.rich and out is None:
-        _show(found)
+    if by:
+        _apart(by, part, protocols, scale, rules, form, out, results)
         return
-    text = FORMATS["markdown" if form is Format.rich else form.value](found)
+    if summary:
+        found = summary_table(part, [scale or _curve(part)], rules, complete)
+    else:
+        found = paper_table(part, [headline(p, scale) for p in protocols], rules, complete)
+    write([sheet_of(found)], form, out, csv(found))
+
+
+def _apart(
+    by: By,
+    frame: pd.DataFrame,
+    protocols: Sequence[Protocol],
+    scale: str | None,
+    rules: Rules,
+    form: Format,
+    out: Path | None,
+    results: Path | None,
+) -> None:
+    """Write the tables of `--by`."""
+    import pandas as pd
+
+    from harbench.analysis.render import csv_text
+    from harbench.cli.by import sheets
+    from harbench.errors import HarbenchError
+    from harbench.running.store import default_results
+
+    if len(protocols) > 1:
+        raise HarbenchError("--by takes one score apart: give one --protocol.")
+    root = results or default_results()
+    condition = headline(protocols[0], scale)
+    found = list(sheets(by, frame, condition, rules.metric, rules.control, root))
+    numbers = pd.concat([scores for _, scores in found], ignore_index=True)
+    write([sheet for sheet, _ in found], form, out, csv_text(numbers))
+
+
+def write(sheets: Sequence[Sheet], form: Format, out: Path | None, cells: str) -> None:
+    """Print sheets or write them to a file. cells: what a CSV file of them holds."""
+    from harbench.analysis.render import FORMATS
+    from harbench.cli.sheets import show
+    from harbench.data.paths import writing
+
+    if form is Format.rich and out is None:
+        for sheet in sheets:
+            show(sheet)
+        return
+    named = "markdown" if form is Format.rich else form.value
+    text = cells if form is Format.csv else FORMATS[named](sheets)
     if out is None:
         typer.echo(text, nl=False)
     else:
@@ -161,12 +217,13 @@ def chosen(
     confusion: bool = False,
 ) -> pd.DataFrame:
     """The records of a results folder as a frame, filtered; an unknown name is an error."""
-    from harbench.cli.reading import readable
+    from harbench.cli.reading import readable, tabled
     from harbench.errors import HarbenchError, unknown
-    from harbench.running.store import default_results, frame
+    from harbench.running.rows import frame
+    from harbench.running.store import default_results
 
     root = folder or default_results()
-    table = frame(readable(root), confusion)
+    table = frame(readable(root), confusion) if confusion else tabled(root)
     wanted = {"dataset": dataset, "method": method, "protocol": protocol, "budget": budget}
     for column, given in wanted.items():
         names = [given] if isinstance(given, str) else given
@@ -221,21 +278,3 @@ def _curve(frame: pd.DataFrame) -> str:
     from harbench.analysis.robustness import curve_scales
 
     return next(iter(curve_scales(frame)), "mixed")
-
-
-def _show(table: PaperTable) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-    from rich.text import Text
-
-    from harbench.analysis.render import Style, headers, texts
-    from harbench.cli.console import terminal
-
-    shown = Table(box=None, header_style="bold", pad_edge=False)
-    for index, title in enumerate(headers(table)):
-        shown.add_column(title, justify="right" if index else "left", overflow="fold")
-    for row in texts(table, Style(escape, "[bold]{}[/]", "[underline]{}[/]")):
-        shown.add_row(*map(Text.from_markup, row))
-    console = terminal()
-    console.print(shown)
-    console.print("\n".join(table.notes), style="dim")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from harbench.cli import complete
 from harbench.cli.run import Device, PrecisionName
 from harbench.cli.say import say
 from harbench.errors import HarbenchError
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
 
 def tune(
-    method: Annotated[list[str], typer.Option(help="Method (repeatable).")],
+    method: Annotated[
+        list[str], typer.Option(help="Method (repeatable).", autocompletion=complete.methods)
+    ],
     trials: Annotated[int, typer.Option(min=1, help="Configurations to try for each method.")] = 20,
     grid: Annotated[
         list[str] | None,
@@ -24,9 +27,15 @@ def tune(
             help="Score key=v1,v2,... instead of searching (repeatable: all combinations)."
         ),
     ] = None,
-    dataset: Annotated[str, typer.Option(help="Dataset.")] = "spar",
+    dataset: Annotated[
+        str, typer.Option(help="Dataset.", autocompletion=complete.datasets)
+    ] = "spar",
     protocol: Annotated[
-        str, typer.Option(help="Its split, labels and training corruption are used.")
+        str,
+        typer.Option(
+            help="Its split, labels and training corruption are used.",
+            autocompletion=complete.protocols,
+        ),
     ] = "clean",
     budget: Annotated[str, typer.Option(help="Epochs per stage: paper, quick, smoke.")] = "quick",
     seeds: Annotated[
@@ -49,9 +58,12 @@ def tune(
     """
     from harbench import registry
     from harbench.data import store
+    from harbench.method import budget as get_budget
     from harbench.options import parse_pairs
-    from harbench.running.plan import chosen_seeds, parse_seeds
+    from harbench.running.grid import parse_seeds
+    from harbench.running.plan import chosen_seeds
     from harbench.running.provenance import command_line
+    from harbench.running.scout import Asked, plan_method, require_sound
     from harbench.running.store import default_results
     from harbench.running.tune import tunable
     from harbench.running.tune import tune as search
@@ -65,9 +77,10 @@ def tune(
 
     fixed = parse_pairs(settings or [], where="in --set")
     wanted = parse_grid(grid or [])
-    data = store.load(dataset)
+    data, spent = store.load(dataset), get_budget(budget)
     for name in method:
         # A wrong name behind a right one is found before the hours that the right one takes.
+        require_sound(plan_method(name, [Asked(dataset, fixed)], spent, store.load))
         tunable(name, data, fixed, wanted)
     each = chosen_seeds(registry.protocol(protocol), data, parse_seeds(seeds) if seeds else None)
     for name in method:

@@ -108,6 +108,11 @@ def is_prepared(canonical: str) -> bool:
         return bool(json.loads((folder / "dataset.json").read_text())["format"] == FORMAT)
 
 
+def is_current(spec: str) -> bool:
+    """Whether `load` would only open the prepared copy: nothing is prepared or fetched."""
+    return _outdated(*resolve(spec)) is None
+
+
 def prepare(spec: str, source: Path | None = None, report: Report = lambda *_: None) -> HARDataset:
     """Read the raw data, cut it into windows and store them; replaces an older copy.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from harbench.analysis.pairs import METRICS, ORDER, Condition, named, tested
+from harbench.analysis.pairs import METRICS, Condition, named, place, tested
 from harbench.analysis.table import Rules
 from harbench.errors import HarbenchError
 from harbench.leaderboard.ranking import Standing, standings
@@ -155,7 +155,7 @@ def _add(
     rules = statement.rules
     headline = (statement.condition.scale, statement.condition.rate)
     tests = {(str(s), float(r)) for s, r in zip(data["scale"], data["rate"], strict=True)}
-    for scale, rate in sorted(tests, key=lambda each: (ORDER[each[0]], each[1])):
+    for scale, rate in sorted(tests, key=place):
         part = data[(data["scale"] == scale) & (data["rate"] == rate)]
         for metric in METRICS:
             for row in standings(part, metric, complete, rules.test, rules.alpha):

@@ -13,9 +13,10 @@ from matplotlib.figure import Figure
 from harbench.analysis.figures import bars, curves
 from harbench.analysis.figures.style import encoded
 from harbench.analysis.pairs import METRICS, trainings
-from harbench.analysis.render import web
 from harbench.analysis.robustness import curve_scales, summary_table
+from harbench.analysis.sheet import sheet_of
 from harbench.analysis.table import Rules
+from harbench.analysis.web import element
 from harbench.errors import HarbenchError
 
 Draw = Callable[[pd.DataFrame, str], Figure]
@@ -61,11 +62,15 @@ def drawings(frames: list[pd.DataFrame], rules: Rules, control: str) -> Iterator
 def _drawn(caption: str, draw: Draw, frame: pd.DataFrame, metric: str, number: int) -> Drawing:
     """The figure, or why there is none."""
     try:
-        with mpl.rc_context({"svg.fonttype": "none"}):
-            svg = encoded(draw(frame, metric), ".svg").decode()
+        return Drawing(caption, number, svg=svg_of(draw(frame, metric), number))
     except HarbenchError as error:
         return Drawing(caption, words=f"Not drawn: {error}")
-    return Drawing(caption, number, svg=inline(svg, f"f{number}"))
+
+
+def svg_of(figure: Figure, number: int) -> str:
+    """A figure as an element of the page."""
+    with mpl.rc_context({"svg.fonttype": "none"}):
+        return inline(encoded(figure, ".svg").decode(), f"f{number}")
 
 
 def _summed(frame: pd.DataFrame, rules: Rules, control: str, facts: str) -> Iterator[Drawing]:
@@ -74,7 +79,7 @@ def _summed(frame: pd.DataFrame, rules: Rules, control: str, facts: str) -> Iter
     own = Rules(rules.metric, there, rules.test, rules.alpha, rules.family, rules.rows)
     for scale in curve_scales(frame):
         try:
-            table = web(summary_table(frame, [scale], own))
+            table = element(sheet_of(summary_table(frame, [scale], own)))
         except HarbenchError as error:
             yield Drawing(f"Losses at scale {scale}: {facts}", words=f"Not summarised: {error}")
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from harbench.errors import needs
 from harbench.leaderboard import findings
 from harbench.leaderboard.board import Board, Entry, Line
 from harbench.leaderboard.cards import DataCard, data_card, method_cards
-from harbench.leaderboard.drawings import drawings
+from harbench.leaderboard.drawings import Drawing, drawings
 from harbench.leaderboard.ranking import RULE
 from harbench.running.predictions import repeating
 
@@ -31,7 +31,8 @@ SCRIPTS = ("sortable.min.js", "page.js")
 class Shown:
     """How the page is made. link: from a record's path to where the page finds it.
 
-    audits: grade by record digest. control: the row that findings always speak of.
+    audits: grade by record digest. control: the row that findings always speak of. maps: of
+    sensors, after the other figures.
     """
 
     heading: str
@@ -39,6 +40,7 @@ class Shown:
     link: Callable[[Path], str]
     audits: Mapping[str, str]
     rules: Rules
+    maps: Sequence[Drawing] = ()
 
 
 def page(board: Board, shown: Shown) -> str:
@@ -70,7 +72,10 @@ def page(board: Board, shown: Shown) -> str:
         script=Markup(script),
         script_digest=digest,
         style=Markup(_text("page.css")),
-        drawings=list(drawings(board.frames, shown.rules, shown.control)) if board.frames else [],
+        drawings=[
+            *(drawings(board.frames, shown.rules, shown.control) if board.frames else ()),
+            *shown.maps,
+        ],
         safe=Markup,
         findings=findings,
         rule=RULE,

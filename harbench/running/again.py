@@ -87,7 +87,7 @@ def run_of(path: Path, method: str = "", device: str = "auto") -> tuple[Run, Rec
         device=resolve_device(device, said.precision),  # type: ignore[arg-type]
         seed=said.seed,
         identity=identity_of(
-            plain(configured), dataset, protocol, spent, said.precision, said.seed
+            plain(source, configured), dataset, protocol, spent, said.precision, said.seed
         ),
     )
     return run, record

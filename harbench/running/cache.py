@@ -24,6 +24,7 @@ KINDS = {
     "stages": "trained stages",
     "partial": "stages in progress",
     "predictions": "predictions",
+    "indexes": "tables of records",
     "leftovers": "left by a kill",
     "other": "locks and notes",
 }
@@ -73,7 +74,7 @@ def _kind(parts: tuple[str, ...]) -> str:
 def prune(days: float | None = None) -> list[Entry]:
     """Remove what kills have left, and states and halves of stages that nothing will go on from.
 
-    days: also stages, their states and predictions that nobody has read or written for so long.
+    days: also stages, their states, predictions and tables that nobody has used for so long.
     What a process is working on stays. All that is removed can be made again by running.
     """
     removed = []
@@ -96,7 +97,7 @@ def _needless(entry: Entry, old: bool) -> bool:
         return old or finished
     if entry.kind == "stages":
         return old or not finished
-    return old and entry.kind == "predictions"
+    return old and entry.kind in ("predictions", "indexes")
 
 
 def _lock(path: Path) -> Path:

@@ -24,6 +24,7 @@ from harbench.running.records import Failure, Record
 from harbench.running.store import ResultStore
 
 if TYPE_CHECKING:
+    from harbench.running.durations import LongestFirst
     from harbench.running.plan import Run
 
 # A claim that is still empty after this time was left by a process that died while making it.
@@ -114,15 +115,20 @@ class Queue:
     """Runs that are still to do; each is claimed before it is handed out.
 
     What other processes finish meanwhile, record or failure, is used and not done again. Claims
-    are given back when the context ends.
+    are given back when the context ends. order: of the plan where it is None.
     """
 
-    def __init__(self, store: ResultStore, runs: Sequence[Run]) -> None:
+    def __init__(
+        self, store: ResultStore, runs: Sequence[Run], order: LongestFirst | None = None
+    ) -> None:
         self.store = store
+        self.order = order
         self.waiting = {store.path(run): run for run in runs}
         self._before = {path: _state(path) for path in self.waiting}
         self._elsewhere: list[tuple[Run, Record | Failure]] = []
         self._held: set[Path] = set()
+        self._put_back: dict[Path, Run] = {}
+        self._tries: dict[Path, int] = {}
         self._told = False
 
     def __enter__(self) -> Self:
@@ -134,7 +140,34 @@ class Queue:
 
     def take(self) -> Run | None:
         """A run to carry out; None where there is none left that nobody else is at."""
-        for path, run in list(self.waiting.items()):
+        run = self._next()
+        if run is None and self._put_back:
+            return self._put_back.pop(next(iter(self._put_back)))
+        if run is not None and self.order is not None:
+            self.order.begun(run)
+        return run
+
+    @property
+    def left(self) -> bool:
+        """Whether there may still be a run to take."""
+        return bool(self.waiting or self._put_back)
+
+    def put_back(self, run: Run, most: int = 1) -> bool:
+        """Hand a taken run out again, after all others; False where that was done `most` times."""
+        path = self.store.path(run)
+        self._tries[path] = self._tries.get(path, 0) + 1
+        if self._tries[path] > most:
+            return False
+        self._put_back[path] = run
+        return True
+
+    def _next(self) -> Run | None:
+        """The first waiting run that this process can claim."""
+        waiting = list(self.waiting.items())
+        if self.order is not None:
+            order = self.order
+            waiting.sort(key=lambda each: order(each[1]))
+        for path, run in waiting:
             claim = _claim(path)
             if self._made_elsewhere(path, run):
                 continue
@@ -156,6 +189,8 @@ class Queue:
     def finish(self, run: Run, outcome: Record | Failure) -> None:
         """Store the outcome of a run that `take` gave, and give its claim back."""
         path = self.store.path(run)
+        if self.order is not None:
+            self.order.ended(run, outcome)
         if path in self._held:
             for left in leftovers(path, self.store.failed(run)):
                 remove(left)

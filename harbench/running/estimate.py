@@ -17,6 +17,7 @@ from harbench.data.source import Standardiser, WindowSource
 from harbench.evaluation.predict import one_thread
 from harbench.method import Batch, FitStage, LabelledBatch, Stage
 from harbench.running.plan import Run, training_of
+from harbench.running.prepared import Prepared
 from harbench.training.cache import StageCache
 from harbench.training.fit import fit_once, initial_network, input_shape, stage_lengths
 from harbench.training.identity import Training, stage_keys
@@ -28,7 +29,8 @@ STEPS = 3
 class Estimator:
     """Seconds that runs will take, and their cached stages; each kind of stage is timed once."""
 
-    def __init__(self) -> None:
+    def __init__(self, prepared: Prepared) -> None:
+        self.prepared = prepared
         self.cache = StageCache.default()
         self.planned: set[str] = set()
         self.per_step: dict[tuple[str, str, str], float] = {}
@@ -39,7 +41,9 @@ class Estimator:
         Seconds are those of stages that do not end early. A stage is shared where an earlier run of
         the plan trains the same one.
         """
-        training = training_of(run, store.load(run.source))
+        dataset = self.prepared.dataset(run.source)
+        split = self.prepared.split(dataset, run.protocol, run.seed)
+        training = training_of(run, dataset, split)
         states, seconds = [], 0.0
         stages, lengths = training.method.stages(training.budget), stage_lengths(training)
         for stage, length, key in zip(stages, lengths, stage_keys(training), strict=True):

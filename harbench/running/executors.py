@@ -1,32 +1,25 @@
-"""Where runs are carried out: in this process, or in worker processes side by side.
-
-Each run has a process of its own: its memory is freed, its peak is its own, and one that dies
-(out of memory, a crash) costs its run and never the grid.
-"""
+"""Where runs are carried out: in this process, in worker processes, or on a cluster."""
 
 from __future__ import annotations
 
 import math
-import os
-import signal
+import sys
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from functools import partial
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkServerContext, SpawnContext
-from multiprocessing.process import BaseProcess
+from typing import Protocol
 
 from harbench.running import processes
 from harbench.running.claims import Queue
-from harbench.running.execute import execute, failure
+from harbench.running.execute import execute
 from harbench.running.plan import Run
-from harbench.running.provenance import now
 from harbench.running.records import Failure, Record
 from harbench.training.fit import Progress
 
 # How often is looked for what other processes have finished, and for runs that take too long.
 POLL_SECONDS = 0.25
+# What an allocation that fails says: of Python, of CUDA, of torch on the CPU.
+OUT_OF_MEMORY = ("MemoryError", "OutOfMemoryError", "can't allocate memory")
 
 Outcome = Record | Failure
 Outcomes = Generator[tuple[Run, Outcome], None, None]
@@ -46,98 +39,57 @@ class Orders:
     time_limit: float | None = None
     environment: dict[str, str] = field(default_factory=processes.environment)
 
+    def deadline(self) -> float:
+        """When a run that begins now is ended, by the monotonic clock."""
+        return math.inf if self.time_limit is None else time.monotonic() + self.time_limit
 
-def in_process(queue: Queue, orders: Orders, news: News) -> Outcomes:
-    """One run after another in this process."""
-    while queue.waiting:
-        run = queue.take()
-        yield from queue.elsewhere()
-        if run is None:
-            time.sleep(POLL_SECONDS if queue.waiting else 0)
-            continue
 
-        def tell(progress: Progress, run: Run = run) -> None:
-            news(run, progress)
+class Executor(Protocol):
+    """Takes runs from a queue until none is left and yields each with its outcome, as it comes.
 
-        yield run, execute(run, orders.command, tell, orders.force)
+    Runs that the queue finds finished by other processes are yielded, too. Whoever closes the
+    generator ends all that it has begun.
+    """
+
+    @property
+    def longest_first(self) -> bool:
+        """Whether runs go side by side, so that their order matters for the time they take."""
+
+    def outcomes(self, queue: Queue, orders: Orders, news: News) -> Outcomes:
+        """Carry out the queue's runs; `news` hears of every epoch."""
 
 
 @dataclass(frozen=True)
-class _Worker:
-    run: Run
-    process: BaseProcess
-    started: str
-    deadline: float
+class Here:
+    """One run after another in this process, in the order of the plan."""
 
+    longest_first: bool = False
 
-def in_workers(queue: Queue, orders: Orders, news: News, jobs: int) -> Outcomes:
-    """Up to `jobs` runs at a time; yields each as it ends. Ends its workers when closed."""
-    context = processes.context(any(run.device == "cuda" for run in queue.waiting.values()))
-    active: dict[Connection, _Worker] = {}
-    try:
-        while queue.waiting or active:
-            while len(active) < jobs and (run := queue.take()) is not None:
-                started, worker = _start(context, run, orders)
-                active[started] = worker
+    def outcomes(self, queue: Queue, orders: Orders, news: News) -> Outcomes:
+        """Carry out the queue's runs."""
+        while queue.left:
+            run = queue.take()
             yield from queue.elsewhere()
-            for connection in wait(list(active), POLL_SECONDS):
-                assert isinstance(connection, Connection)
-                worker = active[connection]
-                message = _receive(connection)
-                if isinstance(message, Progress):
-                    news(worker.run, message)
-                    continue
-                del active[connection]
-                connection.close()
-                worker.process.join()
-                yield worker.run, message or _died(worker, orders)
-            for late in [each for each, w in active.items() if time.monotonic() > w.deadline]:
-                worker = active.pop(late)
-                processes.end([worker.process])
-                late.close()
-                yield worker.run, _too_long(worker, orders)
-    finally:
-        processes.end([worker.process for worker in active.values()])
+            if run is None:
+                time.sleep(POLL_SECONDS if queue.left else 0)
+                continue
+
+            def tell(progress: Progress, run: Run = run) -> None:
+                news(run, progress)
+
+            yield run, execute(run, orders.command, tell, orders.force)
 
 
-def _start(
-    context: ForkServerContext | SpawnContext, run: Run, orders: Orders
-) -> tuple[Connection, _Worker]:
-    ours, theirs = context.Pipe(duplex=False)
-    process: BaseProcess = context.Process(target=_work, args=(theirs, run, orders), daemon=True)
-    started, limit = now(), orders.time_limit
-    with processes.deaf():
-        process.start()
-    theirs.close()
-    deadline = math.inf if limit is None else time.monotonic() + limit
-    return ours, _Worker(run, process, started, deadline)
+def again(queue: Queue, run: Run, outcome: Outcome, died: bool, most: int = 1) -> bool:
+    """Whether a run that died or lacked memory goes back into the queue, `most` times.
 
-
-def _work(connection: Connection, run: Run, orders: Orders) -> None:
-    os.environ.update(orders.environment)
-    tell = partial(processes.send, connection)
-    tell(execute(run, orders.command, tell, orders.force))
-
-
-def _receive(connection: Connection) -> Progress | Outcome | None:
-    try:
-        message: Progress | Outcome = connection.recv()
-    except (EOFError, OSError):
-        return None
-    return message
-
-
-def _died(worker: _Worker, orders: Orders) -> Failure:
-    code = worker.process.exitcode or 0
-    how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-    hint = " (out of memory?)" if how == "SIGKILL" else ""
-    error = f"The worker process died: {how}{hint}. The next call continues from its last epoch."
-    return failure(worker.run, error, "", orders.command, worker.started)
-
-
-def _too_long(worker: _Worker, orders: Orders) -> Failure:
-    error = (
-        f"Ended after {orders.time_limit:g} seconds: --time-limit. The next call continues from "
-        "its last epoch."
-    )
-    return failure(worker.run, error, "", orders.command, worker.started)
+    Its turn comes after all others: it goes on from its last epoch, with fewer runs beside it.
+    """
+    if not isinstance(outcome, Failure):
+        return False
+    if not died and not any(words in outcome.error for words in OUT_OF_MEMORY):
+        return False
+    if not queue.put_back(run, most):
+        return False
+    print(f"note: {run} is tried again: {outcome.error}", file=sys.stderr)
+    return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from harbench import registry
-from harbench.data import splits, store
+from harbench.data.splits import Split, subject_folds
 from harbench.dataset import HARDataset
 from harbench.errors import HarbenchError
 from harbench.evaluation import EVALUATOR
@@ -20,15 +20,14 @@ from harbench.evaluation.predict import Precision
 from harbench.method import Augment, Budget, Impute, budget
 from harbench.options import build
 from harbench.protocol import Protocol
+from harbench.running.grid import Grid
+from harbench.running.prepared import Prepared, protocol_split
 from harbench.running.records import Identity
 from harbench.running.scout import Asked, Planned, plan_method
+from harbench.running.store import default_results
 from harbench.running.tuned import find_tuned
 from harbench.training.identity import Training
 
-# A seed of more digits is a slip, and would not fit into a record.
-DIGITS = 9
-SEEDS = re.compile(r"\s*([0-9]+)\s*(?:-\s*([0-9]+)\s*)?")
-MOST_SEEDS = 10_000
 # File systems allow 255 bytes; temporary names and predictions need some.
 LONGEST_LABEL = 200
 # A name that leads nowhere else, and that no listing hides.
@@ -69,40 +68,43 @@ class Run:
 
 
 def make_plan(
-    methods: Sequence[str],
-    datasets: Sequence[str],
-    protocols: Sequence[str],
-    seeds: Sequence[int] | None = None,
-    budget_name: str = "paper",
-    device: str = "auto",
-    precision: Precision = "fp32",
-    settings: Mapping[str, Any] | None = None,
-    tuned: Path | None = None,
-    apart: bool = False,
+    grid: Grid,
+    results: Path | None = None,
+    apart: bool = True,
     limit: float | None = None,
+    prepared: Prepared | None = None,
+    far: bool = False,
 ) -> list[Run]:
     """Every run of the grid, in an order that lets parallel jobs train different seeds.
 
-    settings: configuration values for all methods. tuned: the results folder whose tuning records
-    give each method's configuration; without it the defaults are taken. apart: foreign methods are
-    imported and built in a process of their own, which is given up after `limit` seconds. Datasets
-    that are not prepared yet are prepared. Raises HarbenchError for anything unknown or impossible,
-    before any run starts; a method whose code cannot be run makes runs that are `broken`.
+    results: the folder whose tuning records give a tuned grid its configurations. apart: foreign
+    methods are imported and built in a process of their own, which is given up after `limit`
+    seconds. prepared: keeps the datasets and splits, for what looks at the plan afterwards. far:
+    other machines carry the runs out, so that a GPU need not be here.
+    Datasets that are not prepared yet are prepared. Raises HarbenchError for anything unknown or
+    impossible, before any run starts; a method whose code cannot be run makes runs that are
+    `broken`.
     """
-    spent = budget(budget_name)
-    place = resolve_device(device, precision)
-    rules = [registry.protocol(name) for name in dict.fromkeys(protocols)]
+    prepared = prepared or Prepared()
+    spent = budget(grid.budget)
+    there = far and grid.device == "cuda"
+    place = "cuda" if there else resolve_device(grid.device, grid.precision)
+    rules = [registry.protocol(name) for name in grid.protocols]
+    root = (results or default_results()) if grid.tuned else None
+
+    def ask(name: str, asked: Sequence[Asked]) -> list[Planned]:
+        return plan_method(name, asked, spent, prepared.dataset, apart, limit)
+
     cells = [
         cell
-        for source in dict.fromkeys(datasets)
-        for cell in _cells(source, rules, methods, seeds, settings or {}, tuned, spent, precision)
+        for source in grid.datasets
+        for cell in _cells(source, grid, rules, prepared, root, ask)
     ]
     found: dict[int, Planned] = {}
-    for name in dict.fromkeys(methods):
+    for name in grid.methods:
         asked = list({id(cell.asked): cell.asked for cell in cells if cell.name == name}.values())
-        answers = plan_method(name, asked, spent, apart, limit)
-        found |= zip(map(id, asked), answers, strict=True)
-    return [_run(cell, found[id(cell.asked)], spent, precision, place) for cell in cells]
+        found |= zip(map(id, asked), ask(name, asked), strict=True)
+    return [_run(cell, found[id(cell.asked)], spent, grid.precision, place) for cell in cells]
 
 
 @dataclass(frozen=True)
@@ -119,31 +121,33 @@ class _Cell:
 
 def _cells(
     source: str,
+    grid: Grid,
     rules: Sequence[Protocol],
-    methods: Sequence[str],
-    seeds: Sequence[int] | None,
-    settings: Mapping[str, Any],
-    tuned: Path | None,
-    spent: Budget,
-    precision: Precision,
+    prepared: Prepared,
+    root: Path | None,
+    ask: Callable[[str, Sequence[Asked]], list[Planned]],
 ) -> Iterator[_Cell]:
-    """The grid on one dataset; without a search all seeds share one question for the method."""
-    dataset = store.load(source)
+    """The grid on one dataset; without a search all seeds share one question for the method.
+
+    root: the folder of tuning records, None where the defaults are taken. ask: configures a method.
+    """
+    dataset, spent = prepared.dataset(source), budget(grid.budget)
+    defaults = [ask(name, [Asked(source, {})])[0] for name in grid.methods if root]
     for protocol in (each.fitting(*dataset.shape[1:]) for each in rules):
-        chosen = chosen_seeds(protocol, dataset, seeds)
+        chosen = chosen_seeds(protocol, dataset, grid.seeds)
         for seed in chosen:
-            check_split(dataset, protocol, seed)
+            prepared.check(dataset, protocol, seed)
         searched = [
-            find_tuned(tuned, methods, dataset, protocol, spent, precision, seed) if tuned else {}
+            find_tuned(root, defaults, dataset, protocol, spent, grid.precision, seed)
+            if root
+            else {}
             for seed in chosen
         ]
-        for name, (variant, values) in itertools.product(
-            dict.fromkeys(methods), protocol.variants.items()
-        ):
+        for name, (variant, values) in itertools.product(grid.methods, protocol.variants.items()):
             asked = None
             for seed, search in zip(chosen, searched, strict=True):
                 if asked is None or search:
-                    asked = Asked(source, {**values, **settings}, search.get(name))
+                    asked = Asked(source, {**values, **grid.settings}, search.get(name))
                 yield _Cell(name, asked, variant, dataset, protocol, seed)
 
 
@@ -196,14 +200,14 @@ def resolve_device(device: str, precision: Precision = "fp32") -> str:
     return chosen
 
 
-def training_of(run: Run, dataset: HARDataset) -> Training:
-    """What the engine needs to train a run."""
+def training_of(run: Run, dataset: HARDataset, split: Split | None = None) -> Training:
+    """What the engine needs to train a run; its split is made where it is not given."""
     cls = registry.method_class(run.method)
     protocol = run.protocol
     return Training(
         method=cls(build(cls.Config, run.config, f"method {run.method!r}")),
         dataset=dataset,
-        split=protocol_split(dataset, protocol, run.seed),
+        split=split or protocol_split(dataset, protocol, run.seed),
         train_missing=protocol.train_missing,
         budget=run.budget,
         seed=run.seed,
@@ -215,43 +219,9 @@ def training_of(run: Run, dataset: HARDataset) -> Training:
     )
 
 
-def protocol_split(dataset: HARDataset, protocol: Protocol, seed: int) -> splits.Split:
-    """The split that a protocol prescribes for a seed."""
-    return splits.split(dataset, protocol.split, protocol.label_fraction, seed, protocol.folds)
-
-
-def check_split(dataset: HARDataset, protocol: Protocol, seed: int) -> None:
-    """Find out before training whether the split and the corruption are possible."""
-    from harbench.data.missing import corruptions, counted
-
-    split = protocol_split(dataset, protocol, seed)
-    found = corruptions(protocol.conditions, dataset, split.test, seed, replay=protocol.replay)
-    for condition, _ in found:
-        counted(condition, dataset, split.test, seed)
-
-
-def parse_seeds(text: str) -> list[int]:
-    """``0-4``, ``0,2,5-7`` or ``3`` as a list of seeds."""
-    seeds: list[int] = []
-    for part in text.split(","):
-        found = SEEDS.fullmatch(part)
-        if found is None:
-            raise HarbenchError(f"Cannot read seeds {text!r}: write 0-4, 0,2,5-7 or 3.")
-        first, last = found[1], found[2] or found[1]
-        if max(len(first), len(last)) > DIGITS:
-            raise HarbenchError(f"Seeds {text!r} are too large: at most {DIGITS} digits.")
-        wanted = range(int(first), int(last) + 1)
-        if len(seeds) + len(wanted) > MOST_SEEDS:
-            raise HarbenchError(f"Seeds {text!r} are too many: at most {MOST_SEEDS:,} at once.")
-        seeds += wanted
-    if not seeds:
-        raise HarbenchError(f"Seeds {text!r} name no seed: write the smaller number first.")
-    return list(dict.fromkeys(seeds))
-
-
-def left_out(runs: Iterable[Run], protocols: Iterable[str]) -> list[str]:
+def left_out(runs: Iterable[Run], grid: Grid, prepared: Prepared) -> list[str]:
     """In words, what the datasets of a plan cannot have of its protocols; nothing as a rule."""
-    given = {rules.name: rules for rules in map(registry.protocol, protocols)}
+    given = {rules.name: rules for rules in map(registry.protocol, grid.protocols)}
     found = {}
     # One run stands for all that share dataset and protocol.
     for run in {(run.source, run.protocol.name): run for run in runs}.values():
@@ -264,7 +234,7 @@ def left_out(runs: Iterable[Run], protocols: Iterable[str]) -> list[str]:
                 f"losses of a whole sensor or channel ({', '.join(scales)})."
             )
         if protocol.split == "subject":
-            folds = len(splits.subject_folds(store.load(run.source), protocol.folds))
+            folds = len(subject_folds(prepared.dataset(run.source), protocol.folds))
             if folds < protocol.folds:
                 found[run.dataset, "folds"] = (
                     f"{run.dataset} has {folds} subjects: {folds} folds, not {protocol.folds}."
@@ -281,7 +251,7 @@ def chosen_seeds(
     if protocol.seeds == "subjects":
         return list(range(len(np.unique(dataset.subjects))))
     if protocol.split == "subject":
-        return list(range(len(splits.subject_folds(dataset, protocol.folds))))
+        return list(range(len(subject_folds(dataset, protocol.folds))))
     return list(protocol.seeds)
 
 

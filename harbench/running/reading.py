@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -42,22 +45,39 @@ def read_folder(root: Path) -> Found:
     """Read every record below `root`; one bad file hides no other."""
     read: list[tuple[Path, Record]] = []
     problems: list[Problem] = []
-    for path in sorted(root.rglob("seed-*.json")):
-        beside = path.relative_to(root).parts[0] in TABLES
-        if beside or path.name.endswith(".failed.json"):
-            continue
+    for path in candidates(root):
         try:
             read.append((path, read_record(path)))
         except HarbenchError as error:
-            problems.append(Problem(path, str(error).removeprefix(f"{path}: ")))
-    misplaced = {path: reason for path, record in read if (reason := misfit(path, record))}
-    copies = _copies(read, misplaced)
-    bad = {**misplaced, **copies}
+            problems.append(problem_of(path, error))
+    bad = unfit(
+        (path, record.identity.model_dump_json(), misfit(path, record)) for path, record in read
+    )
     problems += [Problem(path, reason) for path, reason in bad.items()]
     return Found(
         [(path, record) for path, record in read if path not in bad],
         sorted(problems, key=lambda problem: problem.path),
     )
+
+
+def candidates(root: Path) -> Iterator[Path]:
+    """Every path below `root` that is named as a record, in a fixed order."""
+    for place, folders, files in os.walk(root):
+        folders[:] = sorted(name for name in folders if place != str(root) or name not in TABLES)
+        folder = Path(place)
+        for name in sorted((*folders, *files)):
+            if is_named_as_record(name):
+                yield folder / name
+
+
+def is_named_as_record(name: str) -> bool:
+    """Whether a file of that name is a record's, and not a failure's."""
+    return fnmatch(name, "seed-*.json") and not name.endswith(".failed.json")
+
+
+def problem_of(path: Path, error: HarbenchError) -> Problem:
+    """What `read_record` said of a path."""
+    return Problem(path, str(error).removeprefix(f"{path}: "))
 
 
 def read_record(path: Path) -> Record:
@@ -121,11 +141,24 @@ def _wrong_label(label: str, identity: Identity) -> str:
     return ""
 
 
-def _copies(read: list[tuple[Path, Record]], misplaced: dict[Path, str]) -> dict[Path, str]:
-    """Files that say the same run; the one that alone lies in its place is kept."""
+def unfit(runs: Iterable[tuple[Path, str, str]]) -> dict[Path, str]:
+    """Why readable records are not shown: each in a wrong place, or there twice.
+
+    runs: each path, a text that is the same for the same run, and what `misfit` says.
+    """
+    known = list(runs)
+    misplaced = {path: reason for path, _, reason in known if reason}
+    return {**misplaced, **_copies(((path, run) for path, run, _ in known), misplaced)}
+
+
+def _copies(runs: Iterable[tuple[Path, str]], misplaced: Mapping[Path, str]) -> dict[Path, str]:
+    """Files that say the same run; the one that alone lies in its place is kept.
+
+    runs: each path with a text that is the same for the same run.
+    """
     groups: defaultdict[str, list[Path]] = defaultdict(list)
-    for path, record in read:
-        groups[record.identity.model_dump_json()].append(path)
+    for path, run in runs:
+        groups[run].append(path)
     found = {}
     for paths in groups.values():
         if len(paths) < 2:

@@ -20,12 +20,18 @@ from harbench.training.fit import pretrain
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """One test window (T, N, C), standardised; per scale its mask and the completed window."""
+    """One test window (T, N, C), standardised; per scale its mask and the completed window.
+
+    sensors, channels: names (N,) and (C,). about: method, data, split and budget, in words.
+    """
 
     original: np.ndarray
     scales: dict[str, tuple[np.ndarray, np.ndarray]]
     rate: float
     label: str
+    sensors: tuple[str, ...]
+    channels: tuple[str, ...]
+    about: str
 
 
 def reconstruct(run: Run, window: int | None = None) -> Rebuilt:
@@ -67,4 +73,9 @@ def reconstruct(run: Run, window: int | None = None) -> Rebuilt:
         },
         dataset.info.rate,
         dataset.info.classes[int(dataset.labels[rows[0]])],
+        tuple(sensor.name for sensor in dataset.info.sensors),
+        dataset.info.channels,
+        f"Method {type(method).title or method.name}; data {run.dataset}; protocol "
+        f"{run.protocol.name}; split {run.protocol.split}; budget {run.budget.name}; seed "
+        f"{run.seed}; test window {window}.",
     )

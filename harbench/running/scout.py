@@ -8,12 +8,12 @@ from __future__ import annotations
 import hashlib
 import os
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from harbench import registry
 from harbench.data import store
@@ -39,9 +39,11 @@ class Asked:
 class Planned:
     """A configured method in plain values, as `Run` and `Identity` name them.
 
+    spec: what it was asked for by.
     broken: why its code cannot be run, "" where it can; trace: where that was found.
     """
 
+    spec: str
     name: str
     source: str
     label: str
@@ -56,15 +58,21 @@ class Planned:
 
 
 def plan_method(
-    spec: str, asked: Sequence[Asked], spent: Budget, apart: bool, limit: float | None = None
+    spec: str,
+    asked: Sequence[Asked],
+    spent: Budget,
+    load: Callable[[str], HARDataset],
+    apart: bool = True,
+    limit: float | None = None,
 ) -> list[Planned]:
     """An answer to each question.
 
-    apart: foreign code runs in another process, which is given up after `limit` seconds.
+    load: gives a dataset by what it is loaded by. apart: foreign code runs in another process,
+    which is given up after `limit` seconds.
     Raises HarbenchError for what the user can mend: unknown names, impossible values.
     """
     if not (apart and registry.is_foreign(parse_spec(spec)[0])):
-        return _plan_all(spec, asked, spent)
+        return [_planned(spec, each, load(each.dataset), spent) for each in asked]
     ours, theirs = processes.context(on_gpu=False).Pipe(duplex=False)
     process = processes.context(on_gpu=False).Process(
         target=_answer, args=(theirs, spec, asked, spent, processes.environment()), daemon=True
@@ -98,22 +106,20 @@ def _answer(
 ) -> None:
     os.environ.update(environment)
     try:
-        answer: list[Planned] | HarbenchError = _plan_all(spec, asked, spent)
+        load = cache(store.load)
+        answer: list[Planned] | HarbenchError = [
+            _planned(spec, each, load(each.dataset), spent) for each in asked
+        ]
     except HarbenchError as error:
         answer = HarbenchError(str(error))
     processes.send(connection, answer)
-
-
-def _plan_all(spec: str, asked: Sequence[Asked], spent: Budget) -> list[Planned]:
-    load = cache(store.load)
-    return [_planned(spec, each, load(each.dataset), spent) for each in asked]
 
 
 def _planned(spec: str, asked: Asked, dataset: HARDataset, spent: Budget) -> Planned:
     found = None
     try:
         configured = configure(spec, dataset, asked.values, asked.tuned)
-        found = plain(configured)
+        found = plain(spec, configured)
         check_method(configured.method, dataset, spent, configured.indicator)
     except BrokenCodeError as error:
         return replace(_broken(spec, asked, str(error)), trace=traceback.format_exc())
@@ -127,10 +133,26 @@ def _planned(spec: str, asked: Asked, dataset: HARDataset, spent: Budget) -> Pla
     return found
 
 
-def plain(found: Configured) -> Planned:
+class Checked(Protocol):
+    """What a plan knows of a method: `Planned`, `harbench.running.plan.Run`."""
+
+    @property
+    def broken(self) -> str:
+        """Why its code cannot be run."""
+
+
+def require_sound(found: Iterable[Checked]) -> None:
+    """HarbenchError where a method's code cannot be run: for what has no failures to record."""
+    for each in found:
+        if each.broken:
+            raise HarbenchError(each.broken)
+
+
+def plain(spec: str, found: Configured) -> Planned:
     """A configured method without its objects."""
     method = found.method
     return Planned(
+        spec=spec,
         name=method.name,
         source=found.source,
         label=found.label,
@@ -150,6 +172,7 @@ def _broken(spec: str, asked: Asked, error: str) -> Planned:
     config = {**asked.values, **own}
     code = hashlib.sha256(registry.text_of(source)).hexdigest()
     return Planned(
+        spec=spec,
         name=name,
         source=source,
         label=format_spec(name, config),

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from harbench.data.paths import cannot_write, write_json
 from harbench.errors import HarbenchError
-from harbench.outside import visible
-from harbench.running.reading import Found, read_folder, read_record
+from harbench.running.index import Table, read_table
+from harbench.running.reading import Found, is_named_as_record, read_folder, read_record
 from harbench.running.records import Failure, Identity, Record
 
 if TYPE_CHECKING:
@@ -51,6 +49,11 @@ class ResultStore:
         """Where the record of `run` lies."""
         folder = self.root / run.dataset / run.protocol.name / run.budget.name / run.label
         return folder / f"seed-{run.seed}.json"
+
+    def like(self, run: Run) -> list[Path]:
+        """Records of the same method, dataset and budget: other protocols' and seeds', too."""
+        found = (self.root / run.dataset).glob(f"*/{run.budget.name}/{escape(run.label)}/*")
+        return sorted(path for path in found if is_named_as_record(path.name))
 
     def find(self, run: Run) -> Record | None:
         """The record of exactly this run; None if it is absent, outdated or not readable."""
@@ -99,9 +102,16 @@ class ResultStore:
 
     def read(self) -> Found:
         """Every record below the folder, and what lies there as one but is none."""
+        return read_folder(self._there())
+
+    def table(self) -> Table:
+        """The same as a table, without confusion matrices: in a moment where little changed."""
+        return read_table(self._there())
+
+    def _there(self) -> Path:
         if not self.root.is_dir():
             raise HarbenchError(f"There is no results folder {self.root}. Run something first.")
-        return read_folder(self.root)
+        return self.root
 
     def failures(self) -> list[Path]:
         """Every failure below the folder."""
@@ -111,67 +121,3 @@ class ResultStore:
 def _same(found: Identity, wanted: Identity) -> bool:
     # Through JSON, because tuples come back from disk as lists.
     return found.model_dump(mode="json") == wanted.model_dump(mode="json")
-
-
-def label_of(path: Path) -> str:
-    """The method's label, from a record's path."""
-    return path.parent.name
-
-
-def frame(records: Iterable[tuple[Path, Record]], confusion: bool = False) -> pd.DataFrame:
-    """One row per record and condition: who, under what, its scores, sizes and cost.
-
-    confusion: with columns of matrices (confusion[i][j] counts true i, predicted j) and of lists
-    of F1 per class. rules and config are JSON with sorted keys; split is its digest.
-    """
-    left_out = set() if confusion else {"confusion", "f1_per_class"}
-    rows: list[dict[str, Any]] = []
-    for path, record in records:
-        identity, split, cost = record.identity, record.split, record.cost
-        made = record.provenance
-        common = {
-            "method": visible(label_of(path), lines=False),
-            "variant": visible(record.variant, lines=False),
-            "dataset": visible(identity.dataset, lines=False),
-            "protocol": visible(identity.protocol, lines=False),
-            "budget": identity.budget,
-            "precision": identity.precision,
-            "augment": identity.augment,
-            "impute": identity.impute,
-            "indicator": identity.indicator,
-            "tuned": identity.tuned,
-            "seed": identity.seed,
-        }
-        facts = {
-            "n_train": split.train,
-            "n_test": split.test,
-            "n_labelled": split.labelled,
-            "label_fraction": identity.rules["label_fraction"],
-            "n_validation": split.validation,
-            "test_subjects": split.test_subjects,
-            "leakage": split.leakage,
-            "touching": split.touching,
-            "split": split.digest,
-            "split_kind": identity.rules["split"],
-            "fingerprint": identity.fingerprint,
-            "rules": json.dumps(identity.rules, sort_keys=True),
-            "evaluator": identity.evaluator,
-            "code": identity.code,
-            "config": json.dumps(identity.config, sort_keys=True),
-            "parameters": cost.parameters,
-            "train_seconds": sum(stage.seconds for stage in cost.stages),
-            "peak_memory": cost.peak_memory,
-            "windows_per_second": cost.windows_per_second,
-            "device": cost.device,
-            "commit": made.commit,
-            "dirty": made.dirty,
-            "harbench": made.harbench,
-            "packages": ", ".join(f"{name} {text}" for name, text in made.packages.items()),
-            "platform": made.platform,
-            "path": visible(str(path)),
-        }
-        rows += [
-            {**common, **scores.model_dump(exclude=left_out), **facts}
-            for scores in record.conditions
-        ]
-    return pd.DataFrame(rows)

@@ -25,7 +25,8 @@ from harbench.evaluation.predict import Precision, one_thread, predict
 from harbench.method import Method, SearchSpace, budget
 from harbench.options import build
 from harbench.running.configure import Configured, configure
-from harbench.running.plan import protocol_split, resolve_device
+from harbench.running.plan import resolve_device
+from harbench.running.prepared import protocol_split
 from harbench.running.provenance import now, provenance
 from harbench.running.store import require_writable
 from harbench.running.tuned import (

@@ -9,7 +9,7 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,9 +21,9 @@ from harbench.evaluation import EVALUATOR
 from harbench.evaluation.predict import Precision
 from harbench.method import Budget
 from harbench.protocol import Protocol
-from harbench.running.configure import Configured, Tuned, configure
+from harbench.running.configure import Tuned
 from harbench.running.records import Provenance
-from harbench.training.identity import method_code
+from harbench.running.scout import Planned
 
 
 class _Part(BaseModel):
@@ -128,18 +128,24 @@ def read_tuning(path: Path) -> TuningRecord:
 
 def find_tuned(
     root: Path,
-    methods: Sequence[str],
+    methods: Iterable[Planned],
     dataset: HARDataset,
     protocol: Protocol,
     budget: Budget,
     precision: Precision,
     seed: int,
 ) -> dict[str, Tuned]:
-    """What was chosen for a seed; refuses searches that are missing, outdated or unequal."""
+    """What was chosen for a seed, by the method's spec.
+
+    methods: as they are untuned; one whose code cannot be run has no search.
+    Raises HarbenchError for searches that are missing, outdated or unequal.
+    """
     found = {}
-    for spec in dict.fromkeys(methods):
-        configured = configure(spec, dataset, {})
-        path = tuning_path(root, configured.label, dataset.spec, protocol, budget, seed)
+    for method in methods:
+        if method.broken:
+            continue
+        spec = method.spec
+        path = tuning_path(root, method.label, dataset.spec, protocol, budget, seed)
         command = (
             f"harbench tune --method {spec} --dataset {dataset.spec} "
             f"--protocol {protocol.name} --budget {budget.name} --seeds {seed} --trials N"
@@ -147,7 +153,7 @@ def find_tuned(
         if not path.is_file():
             raise HarbenchError(f"{spec} has not been tuned ({path} is absent). Run: {command}")
         record = read_tuning(path)
-        _check(record, path, configured, dataset, precision, command)
+        _check(record, path, method.code, dataset, precision, command)
         assert record.best is not None
         found[spec] = Tuned(record.trials[record.best].values, len(record.trials))
     if len({tuned.trials for tuned in found.values()}) > 1:
@@ -162,12 +168,12 @@ def find_tuned(
 def _check(
     record: TuningRecord,
     path: Path,
-    configured: Configured,
+    code: str,
     dataset: HARDataset,
     precision: Precision,
     command: str,
 ) -> None:
-    search, code = record.search, method_code(type(configured.method))
+    search = record.search
     today = (code, dataset.fingerprint, EVALUATOR)
     if (search.code, search.fingerprint, search.evaluator) != today:
         raise HarbenchError(

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from harbench import registry
 from harbench.errors import HarbenchError, one_line
+from harbench.evaluation.predict import one_thread
 from harbench.method import FitStage, LabelledBatch, Stage
 from harbench.options import build, differences
 from harbench.testing.leakage import PROBES, CheckError
@@ -209,7 +210,8 @@ CHECKS: dict[str, Callable[[str], None]] = {
 def check(name: str, which: str) -> str:
     """Run one check; the reason why it failed, or an empty text."""
     try:
-        with torch.random.fork_rng():
+        # Of such small networks a second thread makes training slower, not faster.
+        with torch.random.fork_rng(), one_thread():
             CHECKS[which](name)
     except (CheckError, HarbenchError) as failed:
         return str(failed)

@@ -29,7 +29,9 @@ from harbench.protocol import Condition
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 ENGINE = ("data", "evaluation", "training")
 # What a class says beside its training: it does not change what is learned.
-ASIDE = frozenset({"rebuild", "reproduce", "search_space", "title", "colour"})
+ASIDE = frozenset(
+    {"rebuild", "reproduce", "search_space", "title", "colour", "presets", "named_presets"}
+)
 
 
 @dataclass(frozen=True)
@@ -132,22 +134,49 @@ def engine_code() -> str:
 
 
 def code_hash(sources: Iterable[str]) -> str:
-    """sha256 of Python sources; comments, docstrings, layout and what is ASIDE do not count."""
+    """sha256 of Python sources; comments, docstrings, layout and what is ASIDE do not count.
+
+    Nor do the defaults of a method's configuration: every value has its place in the identity, so
+    that another default makes no trained network and no record outdated.
+    """
     digest = hashlib.sha256()
     for source in sources:
         tree = ast.parse(source)
+        configurations = _configurations(tree)
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef) and is_method(node):
                 node.body = [n for n in node.body if not ASIDE & _names(n)]
+            if isinstance(node, ast.ClassDef) and node.name in configurations:
+                for line in node.body:
+                    if isinstance(line, ast.AnnAssign):
+                        line.value = None
             if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
                 node.body = node.body[1:]
         digest.update(ast.dump(tree).encode())
     return digest.hexdigest()
 
 
+def _configurations(tree: ast.Module) -> set[str]:
+    """The classes that the methods of a source name as their `Config`."""
+    lines = [
+        line
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef) and is_method(node)
+        for line in node.body
+    ]
+    named = [n for n in lines if isinstance(n, ast.Assign) and "Config" in _names(n)]
+    return {n.value.id for n in named if isinstance(n.value, ast.Name)} | {
+        n.name for n in lines if isinstance(n, ast.ClassDef) and n.name == "Config"
+    }
+
+
 def _names(node: ast.stmt) -> set[str]:
     """What a line of a class defines."""
-    targets = node.targets if isinstance(node, ast.Assign) else [node]
+    targets: list[ast.AST] = [node]
+    if isinstance(node, ast.Assign):
+        targets = [*node.targets]
+    elif isinstance(node, ast.AnnAssign):
+        targets = [node.target]
     return {getattr(each, "name", "") or getattr(each, "id", "") for each in targets}
 
 

@@ -18,6 +18,7 @@ from harbench.data import splits, store
 from harbench.method import Budget
 from harbench.protocol import Condition, Protocol
 from harbench.running.execute import evaluate
+from harbench.running.grid import Grid
 from harbench.running.plan import Run, make_plan
 from harbench.training.fit import Fitted, fit
 from harbench.training.identity import Training
@@ -64,7 +65,7 @@ def test_evaluation_of_13_conditions(benchmark: BenchmarkFixture) -> None:
     protocol = Protocol(name="all", description="all", scales=SCALES, rates=RATES)
     plan = training(0, 1)
     fitted = fit(plan)
-    template = make_plan(["robusthar"], ["spar"], ["clean"], [0], device="cpu")[0]
+    template = make_plan(Grid(["robusthar"], ["clean"], ["spar"], [0], device="cpu"))[0]
     run = Run(**{**vars(template), "protocol": protocol})
     rows, _ = timed(benchmark, lambda: evaluate(run, plan, fitted))
     assert len(rows) == 13

@@ -29,3 +29,15 @@ def test_cuda_agrees_with_the_cpu(name: str) -> None:
     moved = Fitted(fitted.network.to("cuda"), fitted.standardiser, fitted.stages)
     torch.testing.assert_close(scores(cuda, moved), found, atol=1e-4, rtol=1e-3)
     assert scores(cuda, fit(cuda)).isfinite().all()
+
+
+def test_checks_take_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With as many as there are cores, on a busy machine, they took 128 s instead of 18 s."""
+    seen = []
+    monkeypatch.setitem(CHECKS, "threads", lambda name: seen.append(torch.get_num_threads()))
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        assert check("cnn", "threads") == "" and seen == [1] and torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

@@ -39,7 +39,10 @@ def page(browser: Any, tmp_path: Path, request: pytest.FixtureRequest) -> Iterat
     root = grid(tmp_path / "records")
     found = ResultStore(root).read().records
     file = tmp_path / "index.html"
-    file.write_text(page_of(found, "robusthar", None, lambda p: str(p.relative_to(tmp_path))))
+    shipped = Path(__file__).resolve().parents[2] / "results"
+    file.write_text(
+        page_of(found, "robusthar", None, lambda p: str(p.relative_to(tmp_path)), probes=shipped)
+    )
     shown = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
     said: list[str] = []
     shown.on("console", lambda message: said.append(message.text))

@@ -110,8 +110,9 @@ from harbench.training import fit as module
 whole = module.train
 
 def train(training, *rest):
-    if training.seed == 1 and not os.path.exists({marker!r}):
-        open({marker!r}, "w").close()
+    deaths = os.path.getsize({marker!r}) if os.path.exists({marker!r}) else 0
+    if training.seed == 1 and deaths < {deaths}:
+        open({marker!r}, "a").write("x")
         os.kill(os.getpid(), 9)
     return whole(training, *rest)
 
@@ -119,8 +120,12 @@ module.train = train
 """
 
 
-def test_a_dead_worker_costs_its_run_and_not_the_grid(tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text(SABOTAGE.format(marker=str(tmp_path / "died")))
+@pytest.mark.parametrize("deaths", [1, 2])
+def test_a_dead_worker_is_tried_once_more_and_costs_its_run_at_most(
+    deaths: int, tmp_path: Path
+) -> None:
+    code = SABOTAGE.format(marker=str(tmp_path / "died"), deaths=deaths)
+    (tmp_path / "sitecustomize.py").write_text(code)
     paths = [str(tmp_path), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     command = [
@@ -128,7 +133,13 @@ def test_a_dead_worker_costs_its_run_and_not_the_grid(tmp_path: Path) -> None:
         *(*TINY, "--seeds", "0-2", "--jobs", "2"),
     ]
     first = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert "seed 1 is tried again: The worker process died: SIGKILL" in first.stderr
     place = folder(tmp_path / "results", "clean")
+    whole = ["seed-0.json", "seed-1.json", "seed-2.json"]
+    if deaths == 1:
+        assert first.returncode == 0, first.stdout + first.stderr
+        assert sorted(p.name for p in place.iterdir()) == whole
+        return
     assert first.returncode == 1, first.stderr
     assert sorted(p.name for p in place.iterdir()) == [
         "seed-0.json",
@@ -138,7 +149,7 @@ def test_a_dead_worker_costs_its_run_and_not_the_grid(tmp_path: Path) -> None:
     assert "died: SIGKILL" in read(place / "seed-1.failed.json")["error"]
     second = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert second.returncode == 0, second.stdout + second.stderr
-    assert sorted(p.name for p in place.iterdir()) == ["seed-0.json", "seed-1.json", "seed-2.json"]
+    assert sorted(p.name for p in place.iterdir()) == whole
 
 
 @pytest.mark.parametrize(

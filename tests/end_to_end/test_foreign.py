@@ -102,6 +102,33 @@ def test_what_foreign_code_does_is_a_failure_of_its_own_runs(cli: Cli, tmp_path:
     assert outcomes(tmp_path / "results")["raises_build"] == "seed-0.json"
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("tune", "--method", "{file}", "--trials", "1", "--budget", "smoke"),
+        ("tune", "--method", "{file}", "--grid", "note=a", "--budget", "smoke"),
+        ("cost", "{file}"),
+        ("probe", "sensors", "{file}", "--budget", "smoke", "--seeds", "0"),
+    ],
+    ids=["tune", "grid", "cost", "probe"],
+)
+def test_code_that_ends_the_process_ends_no_command(
+    cli: Cli, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    file = method(tmp_path, "mine", imported="os._exit(0)")
+    answer = cli(*(part.format(file=file) for part in command), "--dataset", DATASET)
+    assert answer.code == 2 and "its code ends the process (exit code 0)" in answer.err
+
+
+def test_a_tuned_grid_survives_code_that_ends_the_process(cli: Cli, tmp_path: Path) -> None:
+    searched = ("--method", "cnn", "--dataset", DATASET, "--budget", "smoke", "--protocol", "clean")
+    assert cli("tune", *searched, "--trials", "1", "--seeds", "0").code == 0
+    file = method(tmp_path, "mine", imported="os._exit(0)")
+    code, said = grid(cli, "cnn", file, more=("--tuned",))
+    assert code == 1 and "1 of 2 runs failed" in said
+    assert set(outcomes(tmp_path / "results").values()) == {"seed-0.json", "seed-0.failed.json"}
+
+
 def test_what_hangs_is_ended(cli: Cli, tmp_path: Path) -> None:
     stubborn = "signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
     fits = method(tmp_path, "fits", imported="import signal", fitted=stubborn)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from harbench.running.store import ResultStore, frame
+from harbench.running.rows import frame
+from harbench.running.store import ResultStore
 
 
 @pytest.mark.slow

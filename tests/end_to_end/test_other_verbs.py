@@ -53,6 +53,11 @@ def test_list(cli: Cli, kind: str, names: list[str]) -> None:
     assert answer.code == 0 and all(name in answer.out for name in names)
 
 
+def test_list_without_a_word_lists_everything(cli: Cli) -> None:
+    answer = cli("list")
+    assert answer.code == 0 and all(name in answer.out for name in ("robusthar", "spar", "loso"))
+
+
 def test_data_info_shows_what_one_must_know(cli: Cli) -> None:
     answer = cli("data", "info", f"{DATASET}+missing=0.1")
     assert answer.code == 0

@@ -26,17 +26,18 @@ def test_from_records_to_statements(ran: Cli, tmp_path: Path) -> None:
     shown = ran(
         *("table", "--protocol", "missing-10", "--control", "cnn", "--rows", "random_forest")
     )
-    assert shown.code == 0 and "Holm" not in shown.out.split("\n")[0] and "cnn" in shown.out
-    assert "random_forest" in shown.out and "Nadeau-Bengio" in " ".join(shown.out.split())
+    assert shown.code == 0 and "CNN (control)" in shown.out
+    assert "Random forest" in shown.out and "Nadeau-Bengio" in " ".join(shown.out.split())
     sensor = ran("table", "--protocol", "missing-10", "--scale", "sensor", "--format", "csv")
     assert "missing-10,sensor,0.1" in sensor.out
     out = tmp_path / "t.tex"
     assert ran("table", "--protocol", "missing-10", "--format", "latex", "--out", out).code == 0
-    assert out.read_text().startswith("\\begin{tabular}")
+    assert "\\begin{threeparttable}" in out.read_text()
     compared = ran("compare", "cnn", "random_forest")
     assert compared.code == 0 and "all together" in compared.out
     for kind in ("missing", "cost", "ranks", "confusion"):
-        extra = ("--method", "cnn") if kind == "confusion" else ()
+        one = ("--method", "cnn", "--condition", "mixed 10 %")
+        extra = one if kind == "confusion" else ()
         drawn = ran("figure", kind, "--out", tmp_path / f"{kind}.png", *extra)
         # Two methods are too few for ranks, and that is said.
         assert drawn.code == (2 if kind == "ranks" else 0), drawn.err
@@ -58,6 +59,13 @@ def test_from_records_to_statements(ran: Cli, tmp_path: Path) -> None:
     assert two.code == 0 and "all together" in two.out
 
 
+def test_a_control_that_only_another_protocol_has_is_none(ran: Cli) -> None:
+    robusthar = ("--method", "robusthar", "--set", "width=8", "--set", "heads=2")
+    assert ran("run", *robusthar, "--protocol", "clean", *SMOKE).code == 0
+    shown = ran("table", "--protocol", "missing-10")
+    assert shown.code == 0 and "control" not in shown.out, shown.err
+
+
 def test_summary_numbers_of_several_rates(ran: Cli, tmp_path: Path) -> None:
     one = ran("table", "--protocol", "missing-10", "--summary")
     assert one.code == 2 and "two rates" in one.err
@@ -65,7 +73,7 @@ def test_summary_numbers_of_several_rates(ran: Cli, tmp_path: Path) -> None:
     asked = ("table", "--protocol", "missing-5", "--protocol", "missing-10", "--summary")
     shown = ran(*asked, "--scale", "sensor", "--format", "markdown")
     assert shown.code == 0, shown.err
-    lacking = "Left out, because conditions lack: random_forest"
+    lacking = "Left out, because conditions lack: Random forest"
     for words in ("area, sensor", "5 points lost at, sensor", "worst", "(5, 10 %)", lacking):
         assert words in shown.out
     picture = tmp_path / "area.png"
@@ -78,7 +86,7 @@ def test_the_paper_beside_what_is_there(ran: Cli, tmp_path: Path) -> None:
         *("reproduce", "table3", "--dataset", DATASET, "--dataset", "opportunity", "--no-run"),
         *("--budget", "smoke", "--method", "cnn", "--seeds", "0-2"),
     )
-    assert found.code == 0 and "cnn" in found.out and "opportunity" in found.out
+    assert found.code == 0 and "CNN" in found.out and "opportunity" in found.out
     sizes = ran("reproduce", "table1", "--dataset", DATASET)
     assert sizes.code == 0 and "8,165" in sizes.out
     drawn = ran(
@@ -122,8 +130,8 @@ def test_latex_compiles(ran: Cli, tmp_path: Path) -> None:
     ran("table", "--protocol", "missing-10", "--control", "cnn", "--format", "latex",
         "--out", tmp_path / "table.tex")  # fmt: skip
     (tmp_path / "paper.tex").write_text(
-        "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\n"
-        "\\input{table.tex}\\end{document}\n"
+        "\\documentclass{article}\\usepackage{booktabs,siunitx,threeparttable}\n"
+        "\\begin{document}\\input{table.tex}\\end{document}\n"
     )
     call = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
     done = subprocess.run(call, cwd=tmp_path, capture_output=True, text=True, check=False)

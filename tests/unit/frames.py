@@ -10,6 +10,9 @@ from typing import Any
 import pandas as pd
 
 from harbench.analysis.pairs import Condition
+from harbench.analysis.render import FORMATS, csv
+from harbench.analysis.sheet import sheet_of
+from harbench.analysis.table import PaperTable
 from harbench.evaluation.metrics import from_confusion
 from harbench.running.records import Identity, Record
 
@@ -75,6 +78,11 @@ def records(
         for seed, value in enumerate(scores[method])
     ]
     return pd.DataFrame(rows)
+
+
+def written(table: PaperTable, form: str) -> str:
+    """A table as the verb writes it in a format: csv, markdown, latex, html."""
+    return csv(table) if form == "csv" else FORMATS[form]([sheet_of(table)])
 
 
 def made_up_identity(seed: int, method: str = "cnn", **rules: Any) -> Identity:

@@ -7,13 +7,17 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from unit.frames import CLEAN, MIXED, records
 
-from harbench.analysis.figures import bars, curves
+from harbench.analysis.figures import against, bars, curves
 from harbench.analysis.figures.clock import clock
 from harbench.analysis.figures.dataset import Example, show
+from harbench.analysis.figures.labels import apart
 from harbench.analysis.figures.learning import Line, learning
+from harbench.analysis.figures.ranking import ranking
 from harbench.analysis.figures.reconstruction import reconstruction
 from harbench.analysis.figures.style import encoded
 from harbench.analysis.pairs import Condition
@@ -53,9 +57,10 @@ def labelled() -> pd.DataFrame:
 
 
 DRAWN: dict[str, Callable[[], Figure]] = {
+    "ranking": lambda: ranking(grid(), control="robusthar"),
     "missing": lambda: curves.missing(grid()),
-    "slope": lambda: curves.slope(grid(), "robusthar"),
-    "area": lambda: curves.areas(grid(), "robusthar"),
+    "slope": lambda: against.slope(grid(), "robusthar"),
+    "area": lambda: against.areas(grid(), "robusthar"),
     "sweep": lambda: curves.sweep(sweep("lambda 0.1", "lambda 0.5")),
     "labels": lambda: curves.labels(labelled()),
     "ablation": lambda: bars.ablation(sweep("full", "w/o MSTM")),
@@ -67,18 +72,45 @@ DRAWN: dict[str, Callable[[], Figure]] = {
 @pytest.mark.parametrize("name", DRAWN)
 def test_a_figure_names_its_axes_and_repeats(name: str) -> None:
     figure = DRAWN[name]()
-    if name not in ("ranks", "ablation"):
+    if name not in ("ranks", "ablation", "ranking"):
         assert all(axes.get_xlabel() for axes in figure.axes)
     for suffix in (".pdf", ".png", ".svg"):
         assert encoded(DRAWN[name](), suffix) == encoded(DRAWN[name](), suffix)
 
 
+def test_a_ranking_sorts_names_and_says_what_it_shows() -> None:
+    many = {**SCORES, "timesnet": [92.0] * 5, "msgnet": [30.0, 31.0, 32.0, 30.0, 31.0]}
+    drawn = ranking(records(many, conditions=(CLEAN, MIXED)), control="robusthar")
+    clean, mixed = drawn.axes
+    labels = clean.get_yticklabels()
+    names = [label.get_text() for label in labels]
+    assert names == ["CNN", "RobustHAR", "Hydra", "TimesNet", "MSGNet"]
+    bold = [label.get_text() for label in labels if label.get_fontweight() == "bold"]
+    assert bold == ["RobustHAR"]
+    assert (clean.get_title(), mixed.get_title()) == ("clean", "mixed 10 %")
+    assert clean.get_xlim()[0] > 80
+    words = " ".join(drawn.get_supxlabel().split())
+    for part in ("Data dsads; ", "budget quick; n = 5 seeds", "Macro F1 in %", "MSGNet (30.8 %",
+                 "Grey line: RobustHAR", "Higher is better"):  # fmt: skip
+        assert part in words
+
+
+def test_a_ranking_of_datasets_has_a_panel_each_and_shows_holes() -> None:
+    frame = records(SCORES, datasets=("x", "y"))
+    frame = frame[~((frame["method"] == "cnn") & (frame["dataset"] == "y"))]
+    left, right = ranking(frame, condition=("clean", 0.0)).axes
+    assert (left.get_title(), right.get_title()) == ("x\nclean", "y\nclean")
+    assert [text.get_text().strip() for text in right.texts] == ["no record"]
+    with pytest.raises(HarbenchError, match="no record of the condition mixed 10 %"):
+        ranking(frame, condition=("mixed", 0.1))
+
+
 def test_lines_hold_the_means() -> None:
     (axes,) = curves.missing(grid()).axes
     lines = {str(line.get_label()): line for line in axes.lines}
-    assert list(lines["hydra"].get_xdata()) == [0, 5, 10, 15]
+    assert list(lines["Hydra"].get_xdata()) == [0, 5, 10, 15]
     wanted = np.mean(SCORES["hydra"]) - np.array([0, 5, 10, 15]) / 4
-    np.testing.assert_allclose(np.asarray(lines["hydra"].get_ydata(), dtype=float), wanted)
+    np.testing.assert_allclose(np.asarray(lines["Hydra"].get_ydata(), dtype=float), wanted)
 
 
 def test_methods_differ_in_more_than_colour() -> None:
@@ -107,10 +139,55 @@ def test_a_confusion_figure_has_the_names_of_the_dataset_s_classes(
     matrix = np.eye(size, dtype=int).tolist()
     frame = records({"cnn": [90.0, 92.0]}, datasets=("spar+step=128",), conditions=(CLEAN, MIXED))
     frame["confusion"] = [matrix] * len(frame)
+    frame["protocol"] = "missing-10"
+    frame["rules"] = frame["rules"].iloc[-1]
     monkeypatch.setattr(figure, "chosen", lambda *_, **__: frame)
-    axes = figure.draw(figure.Kind.confusion, "f1_macro", "cnn", *[None] * 5).axes[0]
+    with pytest.raises(HarbenchError, match="--condition clean"):
+        figure.draw(figure.Kind.confusion, "f1_macro", "cnn", *[None] * 5)
+    given = [*[None] * 5, "mixed 10 %"]
+    axes = figure.draw(figure.Kind.confusion, "f1_macro", "cnn", *given).axes[0]
+    assert axes.get_title() == "CNN, spar+step=128, mixed 10 %"
     for ticks in (axes.get_xticklabels(), axes.get_yticklabels()):
         assert [tick.get_text() for tick in ticks] == list(info.classes)
+
+
+def test_an_ablation_is_paired_and_in_the_order_of_the_protocol() -> None:
+    frame = sweep("w/o AMFF", "full", "w/o MSTM")
+    frame.loc[frame["variant"] == "w/o MSTM", "f1_macro"] -= 0.02
+    drawn = bars.ablation(frame, order=["full", "w/o MSTM", "w/o AMFF"])
+    clean, mixed = drawn.axes
+    assert [label.get_text() for label in clean.get_yticklabels()] == ["w/o MSTM", "w/o AMFF"]
+    dots = [float(line.get_xdata()[0]) for line in clean.lines if line.get_marker() == "o"]
+    np.testing.assert_allclose(dots, [-2, 0], atol=1e-9)
+    assert mixed.get_title() == "mixed 10 %" and "than full" in drawn.get_supxlabel()
+
+
+def test_few_rates_make_no_line_and_what_is_far_below_is_said() -> None:
+    many = {**SCORES, "timesnet": [92.0] * 5, "msgnet": [30.0, 31.0, 32.0, 30.0, 31.0]}
+    drawn = curves.missing(records(many, conditions=(CLEAN, MIXED)), control="robusthar")
+    (axes,) = drawn.axes
+    assert {line.get_linestyle() for line in axes.lines} == {"None"}
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0", "10"]
+    assert axes.get_ylim()[0] > 80 and "MSGNet (30.8 % on average)" in drawn.get_supxlabel()
+    assert {text.get_text() for text in axes.texts} == {"CNN", "Hydra", "RobustHAR", "TimesNet"}
+
+
+def test_cost_joins_what_nothing_beats() -> None:
+    frame = grid()
+    seconds = {"robusthar": 600.0, "cnn": 6.0, "hydra": 60.0}
+    drawn = bars.cost(frame.assign(train_seconds=frame["method"].map(seconds)))
+    (axes,) = drawn.axes
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["5 s", "20 s", "1 min", "5 min"]
+    assert len(axes.lines[0].get_xdata()) == 1
+    assert {text.get_text() for text in axes.texts} == {"CNN", "Hydra", "RobustHAR"}
+
+
+@given(st.lists(st.floats(0, 10), max_size=9))
+def test_labels_stand_apart_and_in_order(values: list[float]) -> None:
+    places = apart(values, 1.0, 0.0, 10.0)
+    order = np.argsort(values, kind="stable")
+    gaps = np.diff(np.array(places)[order])
+    assert (gaps >= 1 - 1e-9).all() and all(-1e-9 <= place <= 10 + 1e-9 for place in places)
 
 
 def test_a_clock_is_drawn_around_its_latest_stamp() -> None:
@@ -129,8 +206,13 @@ def test_reconstruction_shades_what_was_masked() -> None:
     original = np.random.default_rng(0).normal(size=(50, 2, 3))
     mask = np.zeros(original.shape, dtype=bool)
     mask[10:20] = True
-    figure = reconstruction(original, {"segment": (mask, original + 0.5 * mask)}, 25.0, "walking")
+    figure = reconstruction(
+        *(original, {"segment": (mask, original + 0.5 * mask)}, 25.0, "walking"),
+        *(("hip", "wrist"), ("x", "y", "z"), "Method RobustHAR; budget quick."),
+    )
     (axes,) = figure.axes
+    assert axes.get_title().startswith(("segment: hip, ", "segment: wrist, "))
+    assert "budget quick" in figure.get_supxlabel()
     assert "mean error 0.50" in axes.get_title()
     shown = np.asarray(axes.lines[1].get_ydata(), dtype=float)
     assert np.isfinite(shown).tolist() == mask[:, 0, 0].tolist()
@@ -172,6 +254,7 @@ def test_kinds_of_channels_are_bands_and_sensors_in_one_place_one_label() -> Non
         (lambda: curves.missing(records(SCORES)), "No record has missing data"),
         (lambda: curves.sweep(grid()), "run the protocol balance"),
         (lambda: bars.ablation(grid()), "run the protocol ablation"),
+        (lambda: bars.ablation(sweep("full")), "variant 'full' alone"),
         (lambda: curves.labels(grid()), "same labelled share"),
         (lambda: bars.critical_difference(records(SCORES)), "at least 10 complete blocks"),
         (lambda: encoded(Figure(), ".gif"), "ends in .pdf, .png, .svg"),
@@ -232,7 +315,7 @@ def test_learning_curves_say_what_patience_loses() -> None:
         Line("msgnet", [50], [0.4], 0, 50),
     ]
     figure = learning(lines)
-    assert [axes.get_title() for axes in figure.axes] == ["cnn (10.0, 0.0)", "msgnet (0.0)"]
+    assert [axes.get_title() for axes in figure.axes] == ["CNN (10.0, 0.0)", "MSGNet (0.0)"]
     dots = [line.get_xydata() for line in figure.axes[0].lines if line.get_marker() == "o"]
     assert np.allclose(np.concatenate(dots), [[200, 70], [200, 90]])
     with pytest.raises(HarbenchError, match="no learning curve"):

@@ -34,7 +34,7 @@ from harbench.running.predictions import arrays_of, exported
 from harbench.running.probe_records import read_probe
 from harbench.running.reading import read_folder
 from harbench.running.records import Record
-from harbench.running.store import frame
+from harbench.running.rows import frame
 from harbench.running.tuned import read_tuning
 
 ROOT = Path(__file__).resolve().parents[2]

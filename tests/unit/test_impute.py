@@ -231,6 +231,24 @@ def test_saits_learns_once_and_only_where_there_are_gaps(monkeypatch: pytest.Mon
     assert options["n_features"] == 4 and options["d_model"] == options["n_heads"] * options["d_k"]
 
 
+@pytest.mark.slow
+def test_the_real_saits_fills_gaps_better_than_the_mean_and_always_alike() -> None:
+    pytest.importorskip("pypots", reason="needs harbench[impute]")
+    phase = np.random.default_rng(0).uniform(0, 2 * np.pi, (40, 1, 1, 1))
+    time, shift = np.linspace(0, 6, 12)[:, None, None], np.arange(4).reshape(2, 2)
+    data = from_arrays((np.sin(phase + time + shift) + 3).astype(np.float32), np.zeros(40), INFO)
+    rows = np.arange(30, 40)
+    plain, standardiser = Standardiser.fit(data, TRAIN), fitted("saits", data)
+    truth, _ = WindowSource(data, rows, plain, CPU).batch(torch.arange(10))
+    zeros, observed = inputs(plain, data, rows)
+    x, seen = inputs(standardiser, data, rows)
+    assert torch.equal(seen, observed) and torch.equal(x[observed], zeros[observed])
+    error, without = ((each - truth)[~observed].square().mean() for each in (x, zeros))
+    assert error < without / 2
+    alone = [inputs(fitted("saits", data), data, rows[[i]])[0] for i in (0, 9)]
+    assert torch.equal(torch.cat(alone), x[[0, 9]])
+
+
 def test_saits_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pypots", None)
     with pytest.raises(HarbenchError, match=r"needs pypots.*pip install 'harbench\[impute\]'"):

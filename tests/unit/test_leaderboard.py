@@ -28,6 +28,7 @@ from harbench.leaderboard.audits import Audited
 from harbench.leaderboard.board import seeds_wanted
 from harbench.leaderboard.cards import method_cards
 from harbench.leaderboard.drawings import drawings, inline
+from harbench.leaderboard.maps import sensor_maps
 from harbench.leaderboard.page import code, duration
 from harbench.leaderboard.ranking import standings
 from harbench.running.store import ResultStore
@@ -42,7 +43,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     root = ROOT / "results"
     found = ResultStore(root).read().records
-    text = page_of(found, "robusthar", None, lambda p: f"records/{p.relative_to(root)}")
+    text = page_of(
+        found, "robusthar", None, lambda p: f"records/{p.relative_to(root)}", probes=root
+    )
     (folder / "index.html").write_text(text)
     shutil.copytree(root, folder / "records")
     return folder
@@ -73,7 +76,7 @@ def test_ids_are_unique_and_links_lead_somewhere(tree: ElementTree.Element, site
 def test_a_screen_reader_is_told_what_is_what(tree: ElementTree.Element) -> None:
     for table in tree.iter("table"):
         assert table.find("caption") is not None
-        assert all(th.get("scope") in ("row", "col") for th in table.iter("th"))
+        assert all(th.get("scope") in ("row", "col", "colgroup") for th in table.iter("th"))
     labelled = {label.get("for") for label in tree.iter("label")}
     for kind in ("select", "input"):
         assert {node.get("id") for node in tree.iter(kind)} <= labelled
@@ -199,12 +202,12 @@ def test_curves_summaries_and_sweeps_are_drawn_or_said() -> None:
     plain = records({"cnn": [90.0, 91.0, 92.0], "hydra": [93.0, 92.0, 95.0]}, conditions=conditions)
     full = {"full": [90.0, 91.0, 92.0], "w/o MSTM": [80.0, 81.0, 83.0]}
     sweep = records(full).assign(variant=lambda f: f["method"], protocol="ablation")
-    frames = [f.assign(name=f["method"], train_seconds=5.0) for f in (plain, sweep)]
+    frames = [f.assign(name=f["method"], train_seconds=5.0, device="cpu") for f in (plain, sweep)]
     found = list(drawings(frames, Rules(), "cnn"))
     assert [bool(each.svg) for each in found] == [True, True, False, True]
     assert "5 points lost at" in found[2].table and "variants of ablation" in found[3].caption
     assert "w/o MSTM" in found[3].svg and "<script" not in found[3].svg
-    clean = plain[plain["protocol"] == "clean"].assign(name="cnn", train_seconds=5.0)
+    clean = plain[plain["protocol"] == "clean"].assign(name="cnn", train_seconds=5.0, device="cpu")
     words = [each.words for each in drawings([clean], Rules(), "cnn") if each.words]
     assert words and words[0].startswith("Not drawn: ")
 
@@ -235,3 +238,19 @@ def test_the_commands_write_whole_pages(cli: Cli, tmp_path: Path) -> None:
     pytest.importorskip("weasyprint", reason="pip install 'harbench[pdf]'")
     assert cli("report", "--out", tmp_path / "r.pdf").code == 0
     assert (tmp_path / "r.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_the_page_shows_the_sensor_maps_of_probes_and_names_damaged_ones(tmp_path: Path) -> None:
+    (probe,) = (ROOT / "results").glob("probes/dsads/subject/quick/cnn/sensors.json")
+    for label in ("cnn", "a<b"):
+        copy = tmp_path / "probes" / "dsads" / "subject" / "quick" / label / "sensors.json"
+        copy.parent.mkdir(parents=True)
+        copy.write_bytes(probe.read_bytes() if label == "cnn" else b"{}")
+    damaged, drawn, table = sensor_maps(tmp_path)
+    assert damaged.words.startswith("Not drawn: ") and str(tmp_path) in damaged.words
+    assert drawn.svg.count("<svg") == 1 and "CNN: dsads; subject; quick" in drawn.caption
+    # The table says in words what the map draws: the legs first, as docs/probes.md has it.
+    rows = re.findall(r'<th scope="row">([^<]*)</th><td>([^<]*)</td>', table.table)
+    assert rows[0] == ("left leg", "18.2") and len(rows) == 5
+    text = page_of(ResultStore(grid(tmp_path)).read().records, "cnn", None, str, probes=tmp_path)
+    assert drawn.svg in text and table.table in text and "a&lt;b" in text and "a<b" not in text

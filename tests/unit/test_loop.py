@@ -244,3 +244,22 @@ def test_code_hash_ignores_what_a_method_says_beside_its_training() -> None:
         assert first == second
         first, second = (code_hash([network.format(name=name, value=v)]) for v in (1, 2))
         assert first != second
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_code_hash_ignores_defaults_of_a_configuration(inside: bool) -> None:
+    """A record states every value; other dataclasses are code like any other."""
+    named = "class C:\n    width: int = {default}\n" + (
+        "@register_method\nclass A(Method):\n"
+        "    Config = C\n    presets: ClassVar = {{1: {default}}}\n"
+    )
+    nested = (
+        "@register_method\nclass A(Method):\n    class Config:\n        width: int = {default}\n"
+    )
+    source = nested if inside else named
+    other = source + "class D:\n    width: int = {default}\n"
+    assert code_hash([source.format(default=1)]) == code_hash([source.format(default=2)])
+    assert code_hash([other.format(default=1)]) != code_hash([other.format(default=2)])
+    assert code_hash([source.format(default=1)]) != code_hash(
+        [source.format(default=1).replace("width", "depth")]
+    )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -19,12 +21,24 @@ from harbench.data import store
 from harbench.errors import HarbenchError
 from harbench.running.configure import configure
 from harbench.running.estimate import total_seconds
-from harbench.running.plan import make_plan, parse_seeds, training_of
+from harbench.running.grid import Grid, parse_seeds
+from harbench.running.plan import Run, make_plan, training_of
 from harbench.running.records import SCHEMA, Failure, Identity, Record
-from harbench.running.store import ResultStore, frame
+from harbench.running.rows import frame
+from harbench.running.store import ResultStore
 from harbench.training.identity import stage_keys
 
 DATASET = "bodysim+activities=3+seconds=24.0+sensors=3+subjects=3"
+
+
+def plan(
+    methods: Sequence[str],
+    protocols: Sequence[str] = ("clean",),
+    seeds: Sequence[int] = (0,),
+    **more: Any,
+) -> list[Run]:
+    """A tiny grid's runs."""
+    return make_plan(Grid(methods, protocols, [DATASET], seeds, "smoke", "cpu", **more))
 
 
 @given(st.lists(st.integers(0, 99), min_size=1, max_size=8, unique=True))
@@ -35,9 +49,7 @@ def test_seeds_are_read_as_written(seeds: list[int]) -> None:
 
 
 def test_the_grid() -> None:
-    runs = make_plan(
-        ["robusthar"], [DATASET, DATASET], ["clean", "missing-5"], [3, 1], "smoke", "cpu"
-    )
+    runs = plan(["robusthar"] * 2, ["clean", "missing-5"], [3, 1])
     assert [(r.protocol.name, r.seed) for r in runs] == [
         ("clean", 3),
         ("clean", 1),
@@ -48,10 +60,8 @@ def test_the_grid() -> None:
 
 
 def test_settings_and_specs_name_the_same_configuration() -> None:
-    first = make_plan(["robusthar+lam=0.3"], [DATASET], ["clean"], [0], "smoke", "cpu")
-    second = make_plan(
-        ["robusthar"], [DATASET], ["clean"], [0], "smoke", "cpu", settings={"lam": 0.3}
-    )
+    first = plan(["robusthar+lam=0.3"])
+    second = plan(["robusthar"], settings={"lam": 0.3})
     assert first == second and first[0].label == "robusthar+lam=0.3"
 
 
@@ -83,19 +93,19 @@ def test_a_named_preset_is_asked_for_and_yields_to_all_that_is_more_special(
 
 
 def test_identity_ignores_the_protocol_s_words_and_seeds() -> None:
-    run = make_plan(["robusthar"], [DATASET], ["missing-10"], [0], "smoke", "cpu")[0]
+    run = plan(["robusthar"], ["missing-10"])[0]
     rules = {"split", "label_fraction", "scales", "rates", "train_missing"}
     assert set(run.identity.rules) == rules
 
 
 def record(run_seed: int, right: int) -> Record:
     """A record of which `right` of 20 test windows are predicted as they are."""
-    run = make_plan(["robusthar"], [DATASET], ["clean"], [run_seed], "smoke", "cpu")[0]
+    run = plan(["robusthar"], seeds=[run_seed])[0]
     return made_up_record(run.identity, right)
 
 
 def test_records_are_found_by_identity(tmp_path: Path) -> None:
-    run = make_plan(["robusthar"], [DATASET], ["clean"], [0], "smoke", "cpu")[0]
+    run = plan(["robusthar"])[0]
     results = ResultStore(tmp_path)
     assert results.find(run) is None
     results.write(run, record(0, 16))
@@ -111,7 +121,7 @@ def test_records_are_found_by_identity(tmp_path: Path) -> None:
 
 
 def test_a_failure_lies_beside_and_goes_when_the_run_succeeds(tmp_path: Path) -> None:
-    run = make_plan(["robusthar"], [DATASET], ["clean"], [0], "smoke", "cpu")[0]
+    run = plan(["robusthar"])[0]
     good = record(0, 16)
     bad = Failure(
         schema=SCHEMA,
@@ -134,7 +144,7 @@ def test_a_failure_lies_beside_and_goes_when_the_run_succeeds(tmp_path: Path) ->
 def test_the_summary_is_mean_and_standard_deviation_over_seeds(tmp_path: Path) -> None:
     results = ResultStore(tmp_path)
     for seed, right in enumerate((16, 18, 17)):
-        run = make_plan(["robusthar"], [DATASET], ["clean"], [seed], "smoke", "cpu")[0]
+        run = plan(["robusthar"], seeds=[seed])[0]
         results.write(run, record(seed, right))
     table = frame(results.read().records)
     assert table["leakage"].tolist() == [0.25] * 3
@@ -155,7 +165,7 @@ def test_wall_time_of_parallel_jobs() -> None:
 def test_a_protocol_names_no_other_folder(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text('description = "x"\n')
     with pytest.raises(HarbenchError, match="cannot name a folder"):
-        make_plan(["cnn"], [DATASET], [str(tmp_path / name)], [0], "smoke", "cpu")
+        plan(["cnn"], [str(tmp_path / name)])
 
 
 def test_names_are_listed_without_importing() -> None:
@@ -164,9 +174,7 @@ def test_names_are_listed_without_importing() -> None:
 
 
 def test_augmentation_is_a_row_of_its_own() -> None:
-    plain, other = make_plan(
-        ["cnn", "cnn+augment=corruption+width=8"], [DATASET], ["clean"], [0], "smoke", "cpu"
-    )
+    plain, other = plan(["cnn", "cnn+augment=corruption+width=8"])
     assert (plain.augment, plain.identity.augment, plain.label) == ("none", "none", "cnn")
     assert other.identity.augment == "corruption"
     assert other.label == "cnn+augment=corruption+width=8"
@@ -175,18 +183,16 @@ def test_augmentation_is_a_row_of_its_own() -> None:
 
 
 def test_augmentation_shares_pre_training() -> None:
-    plan = make_plan(
-        ["robusthar", "robusthar+augment=corruption"], [DATASET], ["clean"], [0], "smoke", "cpu"
-    )
+    runs = plan(["robusthar", "robusthar+augment=corruption"])
     data = store.load(DATASET)
-    plain, other = (stage_keys(training_of(run, data)) for run in plan)
+    plain, other = (stage_keys(training_of(run, data)) for run in runs)
     assert plain[0] == other[0] and plain[1] != other[1]
 
 
 def test_imputation_and_indicator_are_a_row_and_shared_training_where_nothing_lacks() -> None:
     specs = ["cnn", "cnn+impute=zero+indicator=false", "cnn+impute=linear", "cnn+indicator=true"]
     data = store.load(DATASET)
-    runs = make_plan(specs, [DATASET], ["clean"], [0], "smoke", "cpu")
+    runs = plan(specs)
     plain, same, linear, wide = runs
     assert plain.identity == same.identity and same.label == "cnn"
     # What was written before there were these options, and its digest, stays valid.
@@ -217,7 +223,7 @@ def test_options_of_a_run_are_checked(
 ) -> None:
     monkeypatch.setitem(sys.modules, "pypots", None)
     with pytest.raises(HarbenchError, match=message):
-        make_plan([spec], [DATASET], ["clean"], [0], "smoke", "cpu")
+        plan([spec])
 
 
 @pytest.mark.parametrize("text", ["²", "1-", "-1", "", " ", "1,", "0-٣", "1-2-3", "1.5", "0x1"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from unit.toy import Toy
@@ -65,3 +66,17 @@ def test_a_file_leaves_nothing_but_what_it_imports(
 def test_what_is_foreign() -> None:
     assert registry.is_foreign("./mine.py") and registry.is_foreign("unheard-of")
     assert not any(map(registry.is_foreign, registry.method_names()))
+
+
+@pytest.mark.parametrize(
+    ("kind", "find"), [("method", registry.method_class), ("dataset", registry.dataset_class)]
+)
+def test_a_file_that_was_meant_is_named(
+    kind: str, find: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(HarbenchError, match=f"harbench list {kind}s"):
+        find("my_net")
+    (tmp_path / "my_net.py").touch()
+    with pytest.raises(HarbenchError, match=rf"as in --{kind} \./my_net\.py"):
+        find("my_net")

@@ -189,7 +189,7 @@ def test_the_picture_says_what_the_tables_say() -> None:
     assert {"place 2\n30.0 ± 0.0", "place 0\n10.0 ± 0.0", "20"} <= texts
     heat = figure.axes[2]
     assert len(heat.get_yticklabels()) == 20 and "5 activities" in heat.get_xlabel()
-    assert figure.axes[3].get_title().startswith("hydra, lab")
+    assert figure.axes[3].get_title().startswith("Hydra, lab")
     lines = {str(line.get_label()): line for line in figure.axes[1].lines}
     np.testing.assert_allclose(np.asarray(lines["worst set"].get_ydata(), float), [66, 36, 16])
     again = sensor_map([made_up(3, classes=25), replace(made_up(3), method="hydra")])

@@ -1,80 +1,145 @@
-"""Bars, points and matrices: ablation, cost, average ranks, confusion."""
+"""Differences, points and matrices: ablation, cost, average ranks, confusion."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import scikit_posthocs
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from harbench.analysis.figures.style import COLUMN, looks, new
-from harbench.analysis.pairs import METRICS, ORDER, blocks, named, require_one_training, tested
+from harbench.analysis.figures.labels import label_points
+from harbench.analysis.figures.style import COLUMN, ROW, caption, horizontal, keep, looks, new
+from harbench.analysis.figures.words import about, far_below
+from harbench.analysis.pairs import (
+    METRICS,
+    blocks,
+    named,
+    pairs,
+    place,
+    require_one_training,
+    tested,
+)
 from harbench.analysis.ranks import friedman
+from harbench.analysis.statistics import corrected_t
+from harbench.discovery import title
 from harbench.errors import HarbenchError
 
-GREYS = ("0.85", "0.65", "0.45", "0.25", "0.1")
-HATCHES = ("", "///", "...", "xxx", "---")
+MOST_PANELS = 5
+# Where an axis of seconds has ticks.
+TICKS = {1: "1 s", 5: "5 s", 20: "20 s", 60: "1 min", 300: "5 min", 1200: "20 min",
+         3600: "1 h", 4 * 3600: "4 h", 24 * 3600: "1 d", 96 * 3600: "4 d"}  # fmt: skip
 
 
-def ablation(frame: pd.DataFrame, metric: str = "f1_macro") -> Figure:
-    """A group of bars per variant, one per test condition; lines are standard deviations."""
+def ablation(
+    frame: pd.DataFrame, metric: str = "f1_macro", order: Sequence[str] = (), note: str = ""
+) -> Figure:
+    """A row per variant, a panel per test condition: paired differences to the first variant.
+
+    order: all variants as they are to be shown; the one called full, or else the first, is what
+    the others are compared with. Intervals are of the paired corrected t, not adjusted. note: what
+    is said beside that. Raises HarbenchError where no record is of a sweep.
+    """
     data = frame[frame["variant"] != ""]
     if data.empty:
         raise HarbenchError("No record is of a sweep; run the protocol ablation.")
     require_one_training(data)
-    variants = list(dict.fromkeys(data["variant"]))
+    there = list(dict.fromkeys(data["variant"]))
+    variants = [*(v for v in order if v in there), *(v for v in there if v not in order)]
+    full = next((v for v in variants if v == "full"), variants[0])
+    rows = [variant for variant in variants if variant != full]
+    if not rows:
+        raise HarbenchError(f"There are records of the variant {full!r} alone; run the others.")
+    data = named(data)
     found = set(zip(data["scale"], data["rate"], strict=True))
-    conditions = sorted(found, key=lambda each: (ORDER[each[0]], each[1]))
-    figure = new(COLUMN * 2, 2.8)
-    (axes,) = figure.axes
-    width = 0.8 / len(conditions)
-    colours = sns.color_palette("colorblind")
-    for i, (scale, rate) in enumerate(conditions):
+    conditions = sorted(found, key=place)
+    high = -(-len(conditions) // MOST_PANELS)
+    wide = -(-len(conditions) // high)
+    size = max(COLUMN * 1.4, 1.6 + 1.35 * wide), (0.75 + ROW * len(rows)) * high + 0.75
+    figure = new(*size, high, wide)
+    for index, (scale, rate) in enumerate(conditions):
         part = data[(data["scale"] == scale) & (data["rate"] == rate)]
-        grouped = 100 * part.groupby("variant")[metric].agg(["mean", "std"]).loc[variants]
-        axes.bar(
-            np.arange(len(variants)) + (i - (len(conditions) - 1) / 2) * width,
-            grouped["mean"],
-            width,
-            yerr=grouped["std"].fillna(0),
-            label=tested(scale, rate),
-            color=colours[i % len(colours)],
-            hatch=HATCHES[i % len(HATCHES)],
-            edgecolor="white",
-            error_kw={"linewidth": 0.7},
-        )
-    lowest = 100 * data[metric].min()
-    axes.set_ylim(max(0, np.floor(lowest / 5) * 5 - 5), 100)
-    axes.set_xticks(np.arange(len(variants)), variants, rotation=30, ha="right")
-    axes.set(ylabel=f"{METRICS[metric]} (%), axis cut")
-    axes.grid(axis="x", visible=False)
-    figure.legend(loc="outside upper center", ncols=len(conditions), frameon=False)
+        axes = figure.axes[index]
+        _differences(axes, part, full, rows, metric)
+        axes.set_title(tested(scale, rate))
+        horizontal(axes, rows if index % wide == 0 else [""] * len(rows))
+    keep(figure, len(conditions))
+    shown = (
+        f"Points of {METRICS[metric]} that a variant has more (right of 0) or less than {full}: "
+        f"mean, 95 % interval (paired corrected t, not adjusted). {note}"
+    )
+    caption(figure, about(data, shown.strip(), "Left of 0 the part that was taken away helps."))
     return figure
 
 
-def cost(frame: pd.DataFrame, metric: str = "f1_macro") -> Figure:
-    """Mean score against training seconds (logarithmic), datasets and seeds averaged.
+def _differences(
+    axes: Axes, part: pd.DataFrame, full: str, rows: Sequence[str], metric: str
+) -> None:
+    """A dot and an interval per row: variant minus full."""
+    axes.axvline(0, color="0.4", linewidth=1, zorder=1)
+    for at, name in enumerate(rows):
+        pair = pairs(part, name, full, metric)
+        if not pair.differences:
+            axes.text(0, at, " no record", fontsize=6, va="center", color="0.4")
+            continue
+        found = corrected_t(pair.differences, pair.ratios, "", pair.floors)
+        axes.plot([found.low, found.high], [at, at], color="#0072B2", linewidth=1.3)
+        axes.plot(found.effect, at, "o", color="#0072B2", markersize=4.5, zorder=3)
+    axes.locator_params(axis="x", nbins=4)
 
-    Clean windows count once; protocols that do not train alike are refused.
+
+def cost(frame: pd.DataFrame, metric: str = "f1_macro", control: str = "") -> Figure:
+    """Mean score against training time (logarithmic), datasets and seeds averaged.
+
+    A grey line joins what nothing beats in both. Clean windows count once; protocols that do not
+    train alike are refused. What lies far below all others is named and left off the axis.
     """
     data = named(frame)
     require_one_training(data)
     scores = {
-        name: np.mean([scores.mean() for scores in blocks(data, name, metric).values()])
+        name: float(np.mean([scores.mean() for scores in blocks(data, name, metric).values()]))
         for name in sorted(data["name"].unique())
     }
     runs = data.drop_duplicates(["name", "dataset", "seed"])
-    seconds = runs.groupby("name")["train_seconds"].mean()
-    figure = new(1.5 * COLUMN)
+    seconds = runs.groupby("name")["train_seconds"].mean().clip(lower=0.1)
+    gone = far_below(scores)
+    points = {n: (float(seconds[n]), y) for n, y in scores.items() if n not in gone}
+    figure = new(5.2, 3.6)
     (axes,) = figure.axes
-    for name, look in looks(list(scores)).items():
-        x, y = float(seconds[name]), float(scores[name])
-        style = {"color": look["color"], "marker": look["marker"], "label": name}
-        axes.plot(x, y, linestyle="none", markersize=5, **style)  # type: ignore[arg-type]
-    axes.set(xscale="log", xlabel="training time (s)", ylabel=f"mean {METRICS[metric]} (%)")
-    figure.legend(loc="outside right center", frameon=False)
+    best = _unbeaten(points)
+    axes.plot(*zip(*best, strict=True), color="0.75", linewidth=1.2, zorder=1)
+    for name, look in looks(list(points), control).items():
+        axes.plot(*points[name], look["marker"], color=look["color"],
+                  markersize=look["markersize"] + 1, zorder=3)  # fmt: skip
+    axes.set(xscale="log", ylabel=f"mean {METRICS[metric]} (%)")
+    axes.set_xlabel("training time of a run")
+    axes.margins(x=0.12, y=0.1)
+    low, high = axes.get_xlim()
+    ticks = {second: text for second, text in TICKS.items() if low <= second <= high}
+    axes.set_xticks(list(ticks), list(ticks.values()))
+    axes.set_xticks([], minor=True)
+    off = ", ".join(f"{title(n)} ({scores[n]:.1f} %, {seconds[n]:.0f} s)" for n in gone)
+    shown = (
+        "Means over datasets, conditions and seeds; grey line: no other method is both better and "
+        f"faster.{f' Off the axis: {off}.' if off else ''}"
+    )
+    caption(figure, about(data, shown, f"Devices: {', '.join(sorted(data['device'].unique()))}. "
+                          "Higher and further left is better."))  # fmt: skip
+    label_points(axes, points, control, best)
     return figure
+
+
+def _unbeaten(points: Mapping[str, tuple[float, float]]) -> list[tuple[float, float]]:
+    """Corners of the steps over the points (seconds, score) that no other one beats in both."""
+    found: list[tuple[float, float]] = []
+    for x, y in sorted(points.values(), key=lambda point: (point[0], -point[1])):
+        if not found or y > found[-1][1]:
+            found += [(x, found[-1][1])] if found else []
+            found.append((x, y))
+    return found
 
 
 def critical_difference(frame: pd.DataFrame, metric: str = "f1_macro") -> Figure:
@@ -111,36 +176,42 @@ def critical_difference(frame: pd.DataFrame, metric: str = "f1_macro") -> Figure
 def confusion(frame: pd.DataFrame, name: str, classes: list[str] | None = None) -> Figure:
     """The confusion matrix of one row of the table, in % of each true class, summed over seeds.
 
-    frame: with the column `confusion`, of one dataset and one condition.
+    frame: with the column `confusion`, of one dataset, protocol and condition.
     """
     data = named(frame)
     data = data[data["name"] == name]
     if data.empty or data["dataset"].nunique() > 1:
         raise HarbenchError(f"Choose one method and one dataset; {name!r} has {len(data)} records.")
-    if data["protocol"].nunique() > 1:
-        protocols = ", ".join(sorted(data["protocol"].unique()))
-        raise HarbenchError(f"Choose one protocol ({protocols}) with --protocol: never pooled.")
+    for column, option in (("protocol", "--protocol"), ("scale", "--condition"),
+                           ("rate", "--condition")):  # fmt: skip
+        if data[column].nunique() > 1:
+            found = ", ".join(sorted(map(str, data[column].unique())))
+            raise HarbenchError(f"Choose one {column} ({found}) with {option}: never pooled.")
     counts = np.sum([np.array(matrix) for matrix in data["confusion"]], axis=0)
     shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    side = 1.2 + 0.2 * len(shares)
-    figure = new(side + 0.8, side)
+    side = 1.9 + 0.24 * len(shares)
+    figure = new(side + 0.7, side + 0.5)
     (axes,) = figure.axes
-    names = classes or [str(i) for i in range(len(shares))]
-    text = np.where(shares >= 0.5, np.round(shares).astype(int).astype(str), "")
+    numbers = list(map(str, range(len(shares))))
+    names = classes if classes and len(classes) == len(shares) else numbers
     sns.heatmap(
         shares,
         ax=axes,
         cmap="Blues",
         vmin=0,
         vmax=100,
-        annot=text,
+        annot=np.where(shares >= 0.5, np.round(shares).astype(int).astype(str), ""),
         fmt="",
-        annot_kws={"size": 5},
+        annot_kws={"size": 6},
         xticklabels=names,
         yticklabels=names,
-        cbar_kws={"label": "% of true class"},
+        cbar=False,
         square=True,
     )
+    first = data.iloc[0]
+    axes.set_title(f"{title(name)}, {first['dataset']}, {tested(first['scale'], first['rate'])}")
     axes.set(xlabel="predicted", ylabel="true")
-    axes.tick_params(labelsize=5)
+    axes.tick_params(labelsize=6)
+    shown = f"In % of the windows of a true class, {int(counts.sum())} windows of all seeds."
+    caption(figure, about(data, shown, "The diagonal is right."))
     return figure

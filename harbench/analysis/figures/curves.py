@@ -2,62 +2,80 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import cycle
+
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from harbench.analysis.figures.style import COLUMN, looks, new
+from harbench.analysis.figures.labels import label_ends, room
+from harbench.analysis.figures.style import Look, caption, keep, looks, new
+from harbench.analysis.figures.words import INTERVAL, Mean, about, far_below, limits, mean_of
 from harbench.analysis.pairs import (
     METRICS,
-    ORDER,
     SCALES,
     TESTING,
     named,
+    place,
     require_one_training,
-    split_ratio,
     tested,
 )
-from harbench.analysis.robustness import AREA, curve_scales, summary_table
-from harbench.analysis.slope import robustness_slopes
-from harbench.analysis.statistics import corrected_t, resolution
-from harbench.analysis.table import Rules
+from harbench.discovery import COLOURS, title
 from harbench.errors import HarbenchError
 
+# Inches of a panel without the names right of it.
+PANEL = 2.9
+# From so many measured places on, points are joined by a line.
+LINE_FROM = 3
+# With more rows bands cover each other: then only the control has one.
+MOST_BANDS = 3
+Points = dict[float, Mean]
 
-def missing(frame: pd.DataFrame, metric: str = "f1_macro") -> Figure:
+
+def missing(frame: pd.DataFrame, metric: str = "f1_macro", control: str = "") -> Figure:
     """A panel per scale: mean over datasets and seeds against the missing rate, 95 % bands.
 
     Clean records count as rate 0 of every scale, once for all protocols that train alike; others
-    are refused.
+    are refused. What lies far below all others is named and left off the axis.
     """
     data = named(frame)
     require_one_training(data)
     scales = [scale for scale in SCALES if (data["scale"] == scale).any()]
     if not scales:
         raise HarbenchError("No record has missing data; run a protocol such as missing-10.")
-    figure = new(COLUMN * min(2, len(scales)), 2.3 * ((len(scales) + 1) // 2),
-                 (len(scales) + 1) // 2, min(2, len(scales)))  # fmt: skip
-    style = looks(sorted(data["name"].unique()))
-    for axes, scale in zip(figure.axes, scales, strict=False):
+    panels = {}
+    for scale in scales:
         part = data[data["scale"].isin(("clean", scale))]
-        for name, look in style.items():
-            mine = part[part["name"] == name]
-            if (mine["scale"] == scale).any():
-                _line(axes, mine, "rate", metric, name, look, unit=100)
+        rows = {str(name): mine for name, mine in part.groupby("name")
+                if (mine["scale"] == scale).any()}  # fmt: skip
+        panels[scale] = {name: _points(mine, "rate", metric, 100) for name, mine in rows.items()}
+    middle = _middle(panels.values())
+    gone = {name: middle[name] for name in far_below(middle)}
+    style = looks(list(middle), control)
+    wide = min(2, len(scales))
+    high = -(-len(scales) // wide)
+    figure = new((PANEL + room(style)) * wide, 2.3 * high + 0.6, high, wide)
+    for axes, (scale, lines) in zip(figure.axes, panels.items(), strict=False):
+        _panel(axes, {n: p for n, p in lines.items() if n not in gone}, style, control)
         axes.set(title=scale, xlabel="missing data (%)", ylabel=f"{METRICS[metric]} (%)")
-    for axes in figure.axes[len(scales) :]:
-        axes.remove()
-    limits = [axes.get_ylim() for axes in figure.axes]
-    for axes in figure.axes:
-        axes.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
-    _legend(figure)
+    _finish(figure, panels.values(), gone, style, control)
+    caption(figure, about(data, _shown(panels.values(), control, gone)))
     return figure
 
 
-def sweep(frame: pd.DataFrame, metric: str = "f1_macro") -> Figure:
-    """A protocol's variants along the number in their names ("lambda 0.3"), clean and corrupted."""
+def sweep(
+    frame: pd.DataFrame,
+    metric: str = "f1_macro",
+    chosen: float | None = None,
+    published: Mapping[str, float] | None = None,
+    note: str = "",
+) -> Figure:
+    """A protocol's variants along the number in their names ("lambda 0.3"), clean and corrupted.
+
+    chosen: a number that is marked. published: test condition -> a score in % that is marked
+    there. note: what the marks are.
+    """
     data = frame[frame["variant"].str.contains(r"[\d.]+$")].copy()
     if data.empty:
         raise HarbenchError("No record is of a sweep; run the protocol balance or mask-rate.")
@@ -65,19 +83,31 @@ def sweep(frame: pd.DataFrame, metric: str = "f1_macro") -> Figure:
     data["value"] = data["variant"].str.extract(r"([\d.]+)$")[0].astype(float)
     data["setting"] = data["variant"].str.replace(r"\s*[\d.]+$", "", regex=True)
     settings = sorted(data["setting"].unique())
-    figure = new(COLUMN * len(settings), 2.4, 1, len(settings))
-    for axes, setting in zip(figure.axes, settings, strict=True):
+    panels = []
+    for setting in settings:
         part = data[data["setting"] == setting]
-        found = sorted(part.groupby(["scale", "rate"]), key=lambda each: _place(each[0]))
-        groups = {tested(*key): rows for key, rows in found}
-        for (name, rows), look in zip(groups.items(), looks(list(groups)).values(), strict=True):
-            _line(axes, rows, "value", metric, name, look)
+        found = sorted(part.groupby(["scale", "rate"]), key=lambda each: place(each[0]))
+        panels.append({tested(*key): _points(rows, "value", metric) for key, rows in found})
+    style = looks(list(_middle(panels)))
+    for look, colour in zip(style.values(), cycle(COLOURS), strict=False):
+        look["color"] = colour
+    figure = new((PANEL + room(style)) * len(settings), 2.9, 1, len(settings))
+    for axes, setting, lines in zip(figure.axes, settings, panels, strict=True):
+        _panel(axes, lines, style, "")
         axes.set(xlabel=setting, ylabel=f"{METRICS[metric]} (%)")
-    _legend(figure)
+        for name, score in (published or {}).items():
+            if chosen is not None and name in lines:
+                axes.plot(chosen, score, marker="*", markersize=11, color=style[name]["color"],
+                          markeredgecolor="black", markeredgewidth=0.6, zorder=4)  # fmt: skip
+        if chosen is not None:
+            axes.axvline(chosen, color="0.6", linewidth=0.8, linestyle=":")
+    _finish(figure, panels, {}, style, "", list((published or {}).values()))
+    shown = f"{_shown(panels, '', {})} {note}".strip()
+    caption(figure, about(data.assign(name=data["variant"]), shown))
     return figure
 
 
-def labels(frame: pd.DataFrame, metric: str = "f1_macro") -> Figure:
+def labels(frame: pd.DataFrame, metric: str = "f1_macro", control: str = "") -> Figure:
     """Clean scores against the labelled share of the training windows, on a logarithmic axis."""
     data = named(frame)
     data = data[(data["scale"] == "clean")].assign(share=100 * data["label_fraction"])
@@ -87,100 +117,84 @@ def labels(frame: pd.DataFrame, metric: str = "f1_macro") -> Figure:
             "your own with another label_fraction."
         )
     require_one_training(data, (*TESTING, "label_fraction"))
-    figure = new()
+    lines = {str(n): _points(mine, "share", metric) for n, mine in data.groupby("name")}
+    middle = _middle([lines])
+    gone = {name: middle[name] for name in far_below(middle)}
+    style = looks(list(middle), control)
+    figure = new(PANEL + room(style), 3.0)
     (axes,) = figure.axes
-    for name, look in looks(sorted(data["name"].unique())).items():
-        _line(axes, data[data["name"] == name], "share", metric, name, look)
-    axes.set(xscale="log", xlabel="labelled training windows (%)")
+    _panel(axes, {n: p for n, p in lines.items() if n not in gone}, style, control)
+    axes.set(xscale="log", xlabel="labelled training windows (%)", ylabel=f"{METRICS[metric]} (%)")
     shares = sorted(data["share"].unique())
     axes.set_xticks(shares, [f"{share:g}" for share in shares])
     axes.set_xticks([], minor=True)
-    axes.set(ylabel=f"{METRICS[metric]} (%)")
-    _legend(figure)
+    _finish(figure, [lines], gone, style, control)
+    caption(figure, about(data, f"Complete test windows. {_shown([lines], control, gone)}"))
     return figure
 
 
-def slope(frame: pd.DataFrame, control: str, metric: str = "f1_macro") -> Figure:
-    """Points lost per 1 % of missing data: each method's difference to `control`, 95 % interval."""
-    data = named(frame)
-    data = data[data["scale"].isin(("clean", "mixed"))].assign(method=data["name"])
-    require_one_training(data)
-    found = robustness_slopes(data, metric, control).sort_values("difference", kind="stable")
-    figure = new(COLUMN, 0.9 + 0.24 * len(found))
-    (axes,) = figure.axes
-    places = np.arange(len(found))
-    errors = [found["difference"] - found["low"], found["high"] - found["difference"]]
-    axes.errorbar(found["difference"], places, xerr=errors, fmt="o", color="black", capsize=2)
-    axes.axvline(0, color="grey", linewidth=0.8)
-    axes.set_yticks(places, list(found.index))
-    axes.set(xlabel=f"points of {METRICS[metric]} per 1 % missing,\nagainst {control}")
-    axes.margins(y=0.15)
-    return figure
+def _points(rows: pd.DataFrame, column: str, metric: str, unit: float = 1) -> Points:
+    """The mean at each value of a column."""
+    return {unit * float(str(v)): mean_of(part, metric) for v, part in rows.groupby(column)}
 
 
-def areas(frame: pd.DataFrame, control: str, metric: str = "f1_macro") -> Figure:
-    """A panel per dataset and scale: area under the score-rate curve, each row less `control`.
-
-    95 % intervals of the paired corrected t, not adjusted. Left of 0 the control is better.
-    """
-    table = summary_table(frame, curve_scales(frame), Rules(metric=metric, control=control))
-    panels = [i for i, c in enumerate(table.columns) if c.condition.scale.startswith(AREA)]
-    wide, names = min(2, len(panels)), [name for name in table.rows if name != control]
-    high = -(-len(panels) // wide)
-    figure = new(COLUMN * wide, (0.9 + 0.24 * len(names)) * high, high, wide)
-    for axes, panel in zip(figure.axes, panels, strict=False):
-        for place, name in enumerate(names):
-            cell = table.rows[name][panel]
-            if cell and cell.result:
-                found = cell.result
-                bars = [[found.high - found.effect], [found.effect - found.low]]
-                axes.errorbar(-found.effect, place, xerr=bars, fmt="o", color="black", capsize=2)
-        axes.axvline(0, color="grey", linewidth=0.8)
-        axes.set_yticks(range(len(names)), names)
-        axes.set_ylim(-0.6, len(names) - 0.4)
-        column = table.columns[panel]
-        axes.set_title(f"{column.dataset}, {column.condition.scale}", fontsize=7)
-        axes.set_xlabel(f"points of {METRICS[metric]}, row less {control}")
-    for axes in figure.axes[len(panels) :]:
-        axes.remove()
-    return figure
+def _middle(panels: Iterable[Mapping[str, Points]]) -> dict[str, float]:
+    """Each row's mean over all that is drawn of it."""
+    found: dict[str, list[float]] = {}
+    for lines in panels:
+        for name, points in lines.items():
+            found.setdefault(name, []).extend(mean.value for mean in points.values())
+    return {name: sum(values) / len(values) for name, values in found.items()}
 
 
-def _line(
-    axes: Axes,
-    rows: pd.DataFrame,
-    column: str,
-    metric: str,
-    name: str,
-    look: dict[str, object],
-    unit: float = 1,
+def _panel(
+    axes: Axes, lines: Mapping[str, Points], style: Mapping[str, Look], control: str
 ) -> None:
-    """Means over datasets with the corrected t's 95 % interval as a band."""
-    points = []
-    for value, part in rows.groupby(column):
-        blocks = 100 * part.groupby(["dataset", "seed"])[metric].mean()
-        groups = [blocks.xs(d).to_numpy() for d in blocks.index.unique(0)]
-        parts = [part[part["dataset"] == d] for d in blocks.index.unique(0)]
-        ratios = [split_ratio(p) for p in parts]
-        found = corrected_t(groups, ratios, "", [resolution(float(p["n"].mean())) for p in parts])
-        points.append((unit * float(str(value)), found.effect, found.low, found.high))
-    x, mean, low, high = np.array(points).T
-    axes.plot(x, mean, label=name, markersize=3, linewidth=1, **look)  # type: ignore[arg-type]
-    axes.fill_between(x, low, high, color=look["color"], alpha=0.15, linewidth=0)
+    """Draw all lines of a panel, points alone where too few are measured."""
+    for name, points in lines.items():
+        x, means = list(points), list(points.values())
+        look = style[name]
+        if len(x) < LINE_FROM:
+            look = Look(**{**look, "linestyle": "none"})
+        axes.plot(x, [m.value for m in means], label=title(name), **look)
+        if name == control or len(lines) <= MOST_BANDS:
+            low, high = ([getattr(m, end) for m in means] for end in ("low", "high"))
+            if len(x) >= LINE_FROM:
+                axes.fill_between(x, low, high, color=look["color"], alpha=0.15, linewidth=0)
+            else:
+                axes.vlines(x, low, high, color=look["color"], linewidth=look["linewidth"])
+    places = sorted({at for points in lines.values() for at in points})
+    axes.set_xticks(places, [f"{at:g}" for at in places])
+    axes.grid(axis="x", visible=False)
 
 
-def _place(condition: tuple[str, float]) -> tuple[int, float]:
-    scale, rate = condition
-    return ORDER[scale], rate
+def _finish(
+    figure: Figure,
+    panels: Iterable[Mapping[str, Points]],
+    gone: Mapping[str, float],
+    style: Mapping[str, Look],
+    control: str,
+    more: Sequence[float] = (),
+) -> None:
+    """Common limits, names at the ends of the lines, no empty panels."""
+    panels = list(panels)
+    kept = [{n: p for n, p in lines.items() if n not in gone} for lines in panels]
+    means = [mean for lines in kept for points in lines.values() for mean in points.values()]
+    bottom, top = limits(means + [Mean(v, v, v, 1) for v in more])
+    keep(figure, len(panels))
+    for axes, lines in zip(figure.axes, kept, strict=True):
+        axes.set_ylim(bottom, top)
+        ends = {name: (max(p), p[max(p)].value) for name, p in lines.items()}
+        label_ends(axes, ends, style, control)
 
 
-def _legend(figure: Figure) -> None:
-    """One legend below all panels, each name once."""
-    found: dict[str, Artist] = {}
-    for axes in figure.axes:
-        handles, names = axes.get_legend_handles_labels()
-        found |= {str(name): handle for name, handle in zip(names, handles, strict=True)}
-    if len(found) > 1:
-        figure.legend(
-            list(found.values()), list(found), loc="outside lower center", ncols=3, frameon=False
-        )
+def _shown(panels: Iterable[Mapping[str, Points]], control: str, gone: Mapping[str, float]) -> str:
+    """What points and bands are, and what is off the axis."""
+    off = ", ".join(f"{title(name)} ({value:.1f} % on average)" for name, value in gone.items())
+    lines = [points for panel in panels for points in panel.values()]
+    rows = max(len(panel) for panel in panels)
+    band = "bar" if max(map(len, lines)) < LINE_FROM else "band"
+    whose = f" of {title(control)}" if control and rows > MOST_BANDS else ""
+    bands = f"; {band}{whose}: {INTERVAL}" if control or rows <= MOST_BANDS else ""
+    less = f" Off the axis: {off}." if off else ""
+    return f"Points: means{bands}, cut at the axis.{less}" if bands else f"Points: means.{less}"

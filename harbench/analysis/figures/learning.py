@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.figure import Figure
 
-from harbench.analysis.figures.style import COLUMN, new
+from harbench.analysis.figures.style import COLUMN, caption, keep, new
+from harbench.discovery import title
 from harbench.errors import HarbenchError
 
 COLUMNS = 3
@@ -36,7 +37,7 @@ class Line:
         return max(self.f1) - self.f1[self.chosen]
 
 
-def learning(lines: Sequence[Line]) -> Figure:
+def learning(lines: Sequence[Line], budget: str = "long") -> Figure:
     """A panel per method, a line per training; what patience would have made of each.
 
     A dot is the chosen step, a vertical line the end; behind the title the points of macro-F1 that
@@ -49,7 +50,7 @@ def learning(lines: Sequence[Line]) -> Figure:
     names = list(dict.fromkeys(line.name for line in lines))
     columns = min(COLUMNS, len(names))
     rows = math.ceil(len(names) / columns)
-    figure = new(COLUMN * 0.8 * columns, 1.8 * rows, rows, columns)
+    figure = new(max(COLUMN * 1.3, COLUMN * 0.85 * columns), 1.9 * rows + 0.7, rows, columns)
     for axes, name in zip(figure.axes, names, strict=False):
         mine = [line for line in lines if line.name == name]
         for index, line in enumerate(mine):
@@ -59,8 +60,14 @@ def learning(lines: Sequence[Line]) -> Figure:
             axes.plot(line.steps[line.chosen], f1[line.chosen], "o", color=colour, markersize=3)
             axes.axvline(line.end, color=colour, linewidth=0.6, linestyle="--")
         lost = ", ".join(f"{100 * line.lost:.1f}" for line in mine)
-        title = "\n".join(textwrap.wrap(f"{name} ({lost})".replace("+", " +"), TITLE))
-        axes.set(title=title, xlabel="steps", ylabel="macro-F1 (%)")
-    for axes in figure.axes[len(names) :]:
-        axes.remove()
+        words = f"{title(name)} ({lost})"
+        axes.set(title="\n".join(textwrap.wrap(words, TITLE)), xlabel="steps")
+        axes.set_ylabel("macro F1 (%)")
+    keep(figure, len(names))
+    caption(
+        figure,
+        f"Validation windows along the last stage; budget {budget}; a line per trial of tune. Dot: "
+        "the step that patience chooses; dashed: where it ends the stage; in brackets: points lost "
+        "by that, one number per line. Higher is better.",
+    )
     return figure

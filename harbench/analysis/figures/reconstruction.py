@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from harbench.analysis.figures.style import COLUMN, new
+from harbench.analysis.figures.style import COLUMN, caption, new
+
+REBUILT = "#D55E00"
 
 
 def reconstruction(
@@ -15,13 +17,17 @@ def reconstruction(
     rebuilt: Mapping[str, tuple[np.ndarray, np.ndarray]],
     rate: float,
     title: str,
+    sensors: Sequence[str],
+    channels: Sequence[str],
+    about: str = "",
 ) -> Figure:
     """A panel per scale with one signal that is masked there.
 
     original: (T, N, C) standardised. rebuilt: scale -> mask and reconstruction, both (T, N, C).
-    rate: Hz. The masked part is shaded; the error is over all masked values.
+    rate: Hz. sensors, channels: their names (N,), (C,). about: what the caption begins with. The
+    masked part is shaded; the error is over all masked values.
     """
-    figure = new(COLUMN * len(rebuilt) * 0.75, 1.9, 1, len(rebuilt))
+    figure = new(max(COLUMN * 1.5, 0.8 * COLUMN * len(rebuilt)), 2.5, 1, len(rebuilt))
     time = np.arange(len(original)) / rate
     for axes, (scale, (mask, values)) in zip(figure.axes, rebuilt.items(), strict=True):
         # The signal with the most masked steps; of equals the one that varies most.
@@ -31,13 +37,19 @@ def reconstruction(
         axes.fill_between(
             time, 0, 1, where=hidden, transform=axes.get_xaxis_transform(), color="0.88", step="mid"
         )
-        axes.plot(time, original[:, sensor, channel], color="black", linewidth=1, label="original")
+        axes.plot(time, original[:, sensor, channel], color="black", linewidth=1)
         shown = np.where(hidden, values[:, sensor, channel], np.nan)
-        axes.plot(time, shown, color="C1", linewidth=1.2, linestyle="--", label="reconstruction")
+        axes.plot(time, shown, color=REBUILT, linewidth=1.4, linestyle="--")
         error = np.abs(original - values)[mask].mean()
-        axes.set_title(f"{scale}: sensor {sensor}, channel {channel}\nmean error {error:.2f} s.d.")
+        axes.set_title(
+            f"{scale}: {sensors[int(sensor)]}, {channels[int(channel)]}\n"
+            f"mean error {error:.2f} s.d."
+        )
         axes.set(xlabel="time (s)")
     figure.axes[0].set_ylabel(f"{title} (s.d.)")
-    handles, names = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=2, frameon=False)
+    shown_as = (
+        "Black: the standardised signal; shaded: what was masked; dashed: what was rebuilt of it. "
+        "The error is over all masked values; less is better."
+    )
+    caption(figure, f"{about} {shown_as}".strip())
     return figure

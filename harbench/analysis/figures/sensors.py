@@ -15,6 +15,7 @@ from harbench.analysis.figures.dataset import outline
 from harbench.analysis.figures.style import new
 from harbench.analysis.pairs import METRICS
 from harbench.analysis.sensors import SensorScores, by_size, class_drops, most_hit, sensor_values
+from harbench.discovery import title
 
 WIDTH, HEIGHT = 7.2, 2.9
 # Activities that can still be read in a panel of that height.
@@ -76,7 +77,9 @@ def _body(axes: Axes, scores: SensorScores, highest: float) -> None:
             arrowprops={"arrowstyle": "-", "color": "0.4", "linewidth": 0.6},
             zorder=2,
         )
-    axes.set_title(f"{scores.method}, {scores.dataset}:\nShapley values (points)", fontsize=7)
+    axes.set_title(
+        f"{title(scores.method)}, {scores.dataset}:\nShapley values (points)", fontsize=7
+    )
 
 
 def _labels(places: Sequence[tuple[float, float]]) -> list[tuple[int, float]]:

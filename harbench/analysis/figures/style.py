@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 import matplotlib as mpl
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatterMathtext
+from matplotlib.text import Text
 
+from harbench.discovery import described
 from harbench.errors import HarbenchError
 
 COLUMN = 3.4
+# Inches of a row of a panel that has one per method.
+ROW = 0.19
 SUFFIXES = (".pdf", ".png", ".svg")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
 DASHES = ((1, 0), (4, 1.5), (1, 1), (3, 1, 1, 1), (5, 2, 1, 2), (2, 2))
 DPI = 200
+# Characters of a caption that fit into one inch.
+CHARACTERS = 17
+SMALL = 6.5
 THEME: dict[Any, Any] = {
     "font.size": 8,
     "axes.titlesize": 8,
@@ -25,13 +33,28 @@ THEME: dict[Any, Any] = {
     "legend.fontsize": 7,
     "xtick.labelsize": 7,
     "ytick.labelsize": 7,
+    "axes.linewidth": 0.8,
+    "axes.edgecolor": "0.3",
     "axes.spines.top": False,
     "axes.spines.right": False,
+    "grid.linewidth": 0.5,
+    "grid.color": "0.9",
     "pdf.fonttype": 42,
     # A name with dollars is no formula.
     "text.parse_math": False,
     "svg.hashsalt": "harbench",
 }
+
+
+class Look(TypedDict):
+    """What a line or a point of a method looks like; fits matplotlib's `plot`."""
+
+    color: str
+    marker: str
+    linestyle: Any
+    linewidth: float
+    markersize: float
+    zorder: float
 
 
 def new(width: float = COLUMN, height: float = 2.6, rows: int = 1, columns: int = 1) -> Figure:
@@ -42,17 +65,52 @@ def new(width: float = COLUMN, height: float = 2.6, rows: int = 1, columns: int 
     return figure
 
 
-def looks(names: Sequence[str]) -> dict[str, dict[str, object]]:
-    """Colour, marker and dashes of each name; the same name looks the same in one figure."""
-    colours = sns.color_palette("colorblind", 10)
+def looks(names: Sequence[str], control: str = "") -> dict[str, Look]:
+    """How each row looks: its method's own colour in every figure; `control` large, the rest quiet.
+
+    Marker and dashes tell rows of one figure apart without colour.
+    """
     return {
-        name: {
-            "color": colours[i % len(colours)],
-            "marker": MARKERS[i % len(MARKERS)],
-            "linestyle": (0, DASHES[i % len(DASHES)]) if i % len(DASHES) else "-",
-        }
+        name: Look(
+            color=described(name.partition("+")[0]).colour,
+            marker=MARKERS[i % len(MARKERS)],
+            linestyle=(0, DASHES[i % len(DASHES)]) if i % len(DASHES) else "-",
+            linewidth=2.2 if name == control else 1.1,
+            markersize=6 if name == control else 4,
+            zorder=3.0 if name == control else 2.0,
+        )
         for i, name in enumerate(names)
     }
+
+
+def caption(figure: Figure, text: str) -> None:
+    """Below everything, at the left: what the figure shows, in lines that fit its width."""
+    width = int(figure.get_figwidth() * CHARACTERS)
+    lines = textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
+    found = figure.supxlabel(lines, fontsize=SMALL, x=0.01, ha="left", color="0.25")
+    found.set_parse_math(False)
+
+
+def horizontal(axes: Axes, labels: Sequence[str]) -> None:
+    """Make the panel one of rows, the first on top, with these labels and no line beside them."""
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+    axes.grid(axis="y", visible=False)
+    axes.spines["left"].set_visible(False)
+
+
+def keep(figure: Figure, panels: int) -> None:
+    """Remove all panels of the figure but the first ones."""
+    for axes in figure.axes[panels:]:
+        axes.remove()
+
+
+def emphasise(labels: Sequence[Text], names: Sequence[str], control: str) -> None:
+    """Write the control's label bold; the labels belong to the rows `names`."""
+    for label, name in zip(labels, names, strict=True):
+        label.set_parse_math(False)
+        if name == control:
+            label.set_fontweight("bold")
 
 
 def encoded(figure: Figure, suffix: str) -> bytes:
@@ -65,18 +123,6 @@ def encoded(figure: Figure, suffix: str) -> bytes:
         ".svg": {"Date": None, "Creator": "harbench"},
     }
     buffer = io.BytesIO()
-    _let_powers_be_formulas(figure)
     with mpl.rc_context(THEME):
         figure.savefig(buffer, dpi=DPI, format=suffix[1:], metadata=metadata[suffix])
     return buffer.getvalue()
-
-
-def _let_powers_be_formulas(figure: Figure) -> None:
-    """On a logarithmic axis matplotlib itself writes 10 to the power of n as a formula."""
-    for axes in figure.axes:
-        for axis in (axes.xaxis, axes.yaxis):
-            for minor in (False, True):
-                made = axis.get_minor_formatter() if minor else axis.get_major_formatter()
-                if isinstance(made, LogFormatterMathtext):
-                    for label in axis.get_ticklabels(minor=minor):
-                        label.set_parse_math(True)

@@ -39,7 +39,7 @@ def transfer_maps(matrices: Sequence[Transfer], metric: str = "f1_macro") -> Fig
         # seaborn writes the cells that have a value, row by row.
         for text, best in zip(axes.texts, found.best()[~np.isnan(found.mean)], strict=True):
             text.set_fontweight("bold" if best else "normal")
-        axes.set(title=found.method, xlabel=found.tested)
+        axes.set(title=title(found.method), xlabel=found.tested)
         axes.tick_params(axis="x", labelrotation=45, labelsize=6)
         for label in axes.get_xticklabels():
             label.set(ha="right", rotation_mode="anchor")

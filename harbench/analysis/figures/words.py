@@ -1,0 +1,81 @@
+"""What a figure says and measures: its caption, means with intervals, what lies off the axis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from harbench.analysis.pairs import split_ratio
+from harbench.analysis.statistics import corrected_t, resolution
+from harbench.discovery import title
+
+INTERVAL = "95 % interval of the mean (corrected t over seeds)"
+# Far out, by Tukey: so many interquartile ranges below the lower quartile; of five values at least.
+FAR, ENOUGH = 3.0, 5
+# How far intervals may stretch an axis beyond the means, as a share of the means' range.
+STRETCH = 0.4
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean in % with its 95 % interval, NaN for one seed, over n (dataset, seed) blocks."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+def mean_of(rows: pd.DataFrame, metric: str) -> Mean:
+    """The mean over datasets and seeds; conditions of a seed are averaged first."""
+    blocks = 100 * rows.groupby(["dataset", "seed"])[metric].mean()
+    datasets = blocks.index.unique(0)
+    groups = [blocks.xs(dataset).to_numpy() for dataset in datasets]
+    parts = [rows[rows["dataset"] == dataset] for dataset in datasets]
+    floors = [resolution(float(part["n"].mean())) for part in parts]
+    found = corrected_t(groups, [split_ratio(part) for part in parts], "", floors)
+    return Mean(found.effect, found.low, found.high, found.n)
+
+
+def about(frame: pd.DataFrame, shown: str, better: str = "Higher is better.") -> str:
+    """A caption: data, protocol, split, budget, seeds; then what is shown and which way is better.
+
+    frame: what is drawn. shown: what points and bands are.
+    """
+
+    def joined(column: str) -> str:
+        return ", ".join(sorted(map(str, frame[column].unique())))
+
+    parts = frame.groupby(["name", "dataset"])["seed"].nunique().reset_index()
+    low, high = int(parts["seed"].min()), int(parts["seed"].max())
+    seeds = f"n = {low}" if low == high else f"n = {low} to {high}"
+    facts = (
+        f"Data {joined('dataset')}; protocol {joined('protocol')}; split {joined('split_kind')}; "
+        f"budget {joined('budget')}; {seeds} seed{'s' if high > 1 else ''}."
+    )
+    few = set(parts.loc[parts["seed"] < high, "name"])
+    less = f" Fewer seeds: {', '.join(sorted(map(title, few)))}." if few else ""
+    return f"{facts}{less} {shown} {better}"
+
+
+def far_below(values: Mapping[str, float]) -> list[str]:
+    """The names whose values lie so far below the others that an axis would show little else."""
+    if len(values) < ENOUGH:
+        return []
+    low, high = np.percentile(list(values.values()), [25, 75])
+    return [name for name, value in values.items() if value < low - FAR * max(high - low, 1.0)]
+
+
+def limits(means: Sequence[Mean], most: float = 100.0) -> tuple[float, float]:
+    """Ends of an axis that shows all means, and intervals as far as they stretch it little."""
+    values = [mean.value for mean in means]
+    low, high = min(values), max(values)
+    room = STRETCH * max(high - low, 5.0)
+    ends = [mean for mean in means if mean.low == mean.low]
+    bottom = max([low - room, 0.0, min([low, *(mean.low for mean in ends)])])
+    top = min([high + room, most, max([high, *(mean.high for mean in ends)])])
+    margin = 0.04 * max(top - bottom, 1.0)
+    return bottom - margin, top + margin

@@ -1,0 +1,34 @@
+"""What a shell is told of names: methods, datasets, protocols, without importing any of them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def methods(incomplete: str) -> list[str]:
+    """Registered methods that begin so."""
+    from harbench import registry
+
+    return [name for name in registry.method_names() if name.startswith(incomplete)]
+
+
+def datasets(incomplete: str) -> list[str]:
+    """Registered datasets that begin so."""
+    from harbench import registry
+
+    return [name for name in registry.dataset_names() if name.startswith(incomplete)]
+
+
+def protocols(incomplete: str) -> list[str]:
+    """Shipped protocols that begin so."""
+    from harbench import registry
+
+    return [name for name in registry.protocol_names() if name.startswith(incomplete)]
+
+
+ONLY = "Only these (repeatable)."
+Methods = Annotated[list[str] | None, typer.Option(help=ONLY, autocompletion=methods)]
+Datasets = Annotated[list[str] | None, typer.Option(help=ONLY, autocompletion=datasets)]
+Protocols = Annotated[list[str] | None, typer.Option(help=ONLY, autocompletion=protocols)]

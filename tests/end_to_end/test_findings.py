@@ -1,0 +1,54 @@
+"""Numbers of findings are printed by the commands of their section, from the committed records."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from end_to_end.commands import Cli
+from end_to_end.documented import FENCE, ROOT
+
+COMMAND = re.compile(
+    r"^(?:\$ |<!-- begin: )harbench (.*?)(?: -->)?$|`harbench (.*?)`", re.MULTILINE
+)
+NUMBER = re.compile(r"(?<![\w.])[+-]?\d+\.\d+(?![\w.])")
+
+
+def sections() -> dict[str, str]:
+    """Heading -> text, of docs/findings.md and of the README's finding."""
+    found = {}
+    for page, wanted in ((ROOT / "docs" / "findings.md", ""), (ROOT / "README.md", "One finding")):
+        parts = re.split(r"^## (.+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        pairs = zip(parts[1::2], parts[2::2], strict=True)
+        found |= {head: text for head, text in pairs if wanted in ("", head)}
+    return found
+
+
+def numbers(text: str) -> set[str]:
+    """Decimals, those with a plus sign without it, too: a sentence says "14.08 points"."""
+    found = set(NUMBER.findall(text))
+    return found | {each.lstrip("+-") for each in found}
+
+
+@pytest.mark.parametrize("heading", sections())
+def test_its_numbers_are_what_its_commands_print(
+    heading: str, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = sections()[heading]
+    prose = numbers(re.sub(r"`[^`]*`", "", FENCE.sub("", text)))
+    commands = re.findall(
+        r"^(?:\$ |<!-- begin: )harbench (.*?)(?: -->)?$|`harbench (.*?)`", text, re.M
+    )
+    commands = [first or second for first, second in commands]
+    assert commands or not prose, f"{heading}: no command prints {sorted(prose)}"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HARBENCH_RESULTS", str(ROOT / "results"))
+    monkeypatch.setenv("COLUMNS", "200")
+    printed = ""
+    for command in commands:
+        answer = cli(*command.split("#")[0].split())
+        assert answer.code == 0, f"harbench {command}\n{answer.err}"
+        printed += answer.out
+    missing = prose - numbers(printed)
+    assert not missing, f"{heading}: {sorted(missing)} are not printed by its commands"
