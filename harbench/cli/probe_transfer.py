@@ -92,7 +92,11 @@ def transfer(
         from harbench.analysis.figures.transfer import transfer_maps
         from harbench.cli.figure import write_figure
 
-        write_figure(transfer_maps(matrices, metric), figure)
+        about = (
+            f"Data {dataset}; protocol {protocol}; split {runs[0].protocol.split}; "
+            f"budget {budget}; n = {len({run.seed for run in runs})} seeds."
+        )
+        write_figure(transfer_maps(matrices, about, metric), figure)
     if failures:
         raise exit_of(failures)
 

@@ -75,16 +75,18 @@ def test_without_any_record_there_is_no_matrix() -> None:
 def test_the_figure_says_every_number_and_the_same_twice(count: int) -> None:
     scores = {label: [50.0 + 10 * i] for i, label in enumerate(LABELS.values())}
     matrices = [matrix(scores)] * count
-    figure = transfer_maps(matrices)
+    figure = transfer_maps(matrices, "Data made up.")
     panels = figure.axes[:count]
     for axes in panels:
         assert [text.get_text() for text in axes.texts[::4]] == ["50.0", "60.0", "70.0"]
         bold = [text.get_text() for text in axes.texts if text.get_fontweight() == "bold"]
         assert bold == ["70.0"] * 4
-        assert axes.get_title() == "cnn"
-    assert encoded(figure, ".svg") == encoded(transfer_maps(matrices), ".svg")
+        assert axes.get_title() == "CNN"
+    assert encoded(figure, ".svg") == encoded(transfer_maps(matrices, "Data made up."), ".svg")
 
 
 def test_holes_stay_empty_in_the_figure() -> None:
-    figure = transfer_maps([matrix({"cnn": [50.0], "cnn+augment=corruption": [60.0]})])
+    figure = transfer_maps(
+        [matrix({"cnn": [50.0], "cnn+augment=corruption": [60.0]})], "Data made up."
+    )
     assert [text.get_text() for text in figure.axes[0].texts] == ["50.0"] * 4 + ["60.0"] * 4

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from harbench.analysis.figures.dataset import outline
-from harbench.analysis.figures.style import new
+from harbench.analysis.figures.style import caption, new
 from harbench.analysis.pairs import METRICS
 from harbench.analysis.sensors import SensorScores, by_size, class_drops, most_hit, sensor_values
 from harbench.discovery import title
@@ -51,6 +51,14 @@ def sensor_map(methods: Sequence[SensorScores], metric: str = "f1_macro") -> Fig
         _heat(heat, scores, drop, most)
     for text in figure.findobj(Text):
         text.set_parse_math(False)
+    n = len(methods[0].scores)
+    caption(
+        figure,
+        f"Data {methods[0].dataset}; n = {n} seed{'s' if n > 1 else ''}. Left: what a sensor adds, "
+        "averaged over all orders of adding them, ± standard error over seeds. Middle: scores of "
+        "sets by their size; higher is better. Right: F1 of an activity with all sensors less "
+        "without the one; lower is better.",
+    )
     return figure
 
 

@@ -8,15 +8,19 @@ import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from harbench.analysis.figures.style import new
+from harbench.analysis.figures.style import caption, new
 from harbench.analysis.pairs import METRICS
 from harbench.analysis.transfer import Transfer
+from harbench.discovery import title
 
 CELL = 0.42, 0.24
 
 
-def transfer_maps(matrices: Sequence[Transfer], metric: str = "f1_macro") -> Figure:
-    """Side by side on one scale of colours, values written in; the best of each test is bold."""
+def transfer_maps(matrices: Sequence[Transfer], about: str, metric: str = "f1_macro") -> Figure:
+    """Side by side on one scale of colours, values written in; the best of each test is bold.
+
+    about: data, protocol, budget and seeds, in words: what the caption begins with.
+    """
     first = matrices[0]
     width = 1.1 + len(matrices) * (0.3 + CELL[0] * len(first.conditions)) + 0.6
     figure = new(width, 1.2 + CELL[1] * len(first.faults), columns=len(matrices))
@@ -48,4 +52,5 @@ def transfer_maps(matrices: Sequence[Transfer], metric: str = "f1_macro") -> Fig
     colours = figure.axes[0].collections[0]
     bar = figure.colorbar(colours, ax=figure.axes, label=f"{METRICS[metric]} (%)", shrink=0.9)
     bar.outline.set_visible(False)
+    caption(figure, f"{about} Means; bold: the best training of a test. Higher is better.")
     return figure
