@@ -8,6 +8,7 @@ from itertools import cycle
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation
 
 from harbench.analysis.figures.labels import label_ends, room
 from harbench.analysis.figures.style import Look, caption, keep, looks, new
@@ -28,8 +29,10 @@ from harbench.errors import HarbenchError
 PANEL = 2.9
 # From so many measured places on, points are joined by a line.
 LINE_FROM = 3
-# With more rows bands cover each other: then only the control has one.
+# With more rows intervals cover each other: then only the control has one.
 MOST_BANDS = 3
+# Points between the bars of two rows at one place.
+APART = 3.0
 Points = dict[float, Mean]
 
 
@@ -150,19 +153,24 @@ def _middle(panels: Iterable[Mapping[str, Points]]) -> dict[str, float]:
 def _panel(
     axes: Axes, lines: Mapping[str, Points], style: Mapping[str, Look], control: str
 ) -> None:
-    """Draw all lines of a panel, points alone where too few are measured."""
+    """Draw all lines of a panel, points alone where too few are measured; side by side bars."""
+    shown = [name for name in lines if name == control or len(lines) <= MOST_BANDS]
     for name, points in lines.items():
         x, means = list(points), list(points.values())
         look = style[name]
         if len(x) < LINE_FROM:
             look = Look(**{**look, "linestyle": "none"})
         axes.plot(x, [m.value for m in means], label=title(name), **look)
-        if name == control or len(lines) <= MOST_BANDS:
-            low, high = ([getattr(m, end) for m in means] for end in ("low", "high"))
-            if len(x) >= LINE_FROM:
-                axes.fill_between(x, low, high, color=look["color"], alpha=0.15, linewidth=0)
-            else:
-                axes.vlines(x, low, high, color=look["color"], linewidth=look["linewidth"])
+        if name not in shown:
+            continue
+        low, high = ([getattr(m, end) for m in means] for end in ("low", "high"))
+        if len(shown) == 1 and len(x) >= LINE_FROM:
+            axes.fill_between(x, low, high, color=look["color"], alpha=0.15, linewidth=0)
+        else:
+            aside = APART * (shown.index(name) - (len(shown) - 1) / 2)
+            beside = ScaledTranslation(aside / 72, 0, axes.get_figure(root=True).dpi_scale_trans)
+            axes.vlines(x, low, high, color=look["color"], linewidth=1.1,
+                        transform=axes.transData + beside)  # fmt: skip
     places = sorted({at for points in lines.values() for at in points})
     axes.set_xticks(places, [f"{at:g}" for at in places])
     axes.grid(axis="x", visible=False)
@@ -193,7 +201,8 @@ def _shown(panels: Iterable[Mapping[str, Points]], control: str, gone: Mapping[s
     off = ", ".join(f"{title(name)} ({value:.1f} % on average)" for name, value in gone.items())
     lines = [points for panel in panels for points in panel.values()]
     rows = max(len(panel) for panel in panels)
-    band = "bar" if max(map(len, lines)) < LINE_FROM else "band"
+    several = 1 < rows <= MOST_BANDS
+    band = "bar" if several or max(map(len, lines)) < LINE_FROM else "band"
     whose = f" of {title(control)}" if control and rows > MOST_BANDS else ""
     bands = f"; {band}{whose}: {INTERVAL}" if control or rows <= MOST_BANDS else ""
     less = f" Off the axis: {off}." if off else ""
