@@ -8,7 +8,7 @@ from itertools import cycle
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.transforms import ScaledTranslation
+from matplotlib.transforms import offset_copy
 
 from harbench.analysis.figures.labels import label_ends, room
 from harbench.analysis.figures.style import Look, caption, keep, looks, new
@@ -168,9 +168,8 @@ def _panel(
             axes.fill_between(x, low, high, color=look["color"], alpha=0.15, linewidth=0)
         else:
             aside = APART * (shown.index(name) - (len(shown) - 1) / 2)
-            beside = ScaledTranslation(aside / 72, 0, axes.get_figure(root=True).dpi_scale_trans)
-            axes.vlines(x, low, high, color=look["color"], linewidth=1.1,
-                        transform=axes.transData + beside)  # fmt: skip
+            beside = offset_copy(axes.transData, axes.get_figure(root=True), aside, units="points")
+            axes.vlines(x, low, high, color=look["color"], linewidth=1.1, transform=beside)
     places = sorted({at for points in lines.values() for at in points})
     axes.set_xticks(places, [f"{at:g}" for at in places])
     axes.grid(axis="x", visible=False)
