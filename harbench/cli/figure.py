@@ -68,8 +68,8 @@ def figure(
     less the full one. sweep: variants along a number. labels: scores against labelled share. cost:
     scores against training time. ranks: critical difference diagram. confusion: one method,
     dataset, protocol and condition. reconstruction: what a pre-trained method rebuilds (trains it
-    where it is not cached). learning: validation scores along training, of tables of `tune --grid`
-    (--budget long), and where the patience of budget quick would end it.
+    where it is not cached). learning: validation scores along training, of tables of `tune --grid`,
+    and where the patience of budget quick ends it (--budget long, the default: would end it).
     """
     from harbench.analysis.pairs import METRICS
     from harbench.errors import unknown
@@ -79,7 +79,7 @@ def figure(
     if kind is Kind.reconstruction:
         drawn = rebuilt(method, dataset, budget, seed, window)
     elif kind is Kind.learning:
-        drawn = learnt(results, budget or "long")
+        drawn = learnt(results, budget or "long", method, dataset)
     else:
         drawn = draw(kind, metric, control, results, method, dataset, protocol, budget, condition)
     write_figure(drawn, out)
@@ -214,7 +214,9 @@ def rebuilt(
     )
 
 
-def learnt(results: Path | None, name: str) -> Figure:
+def learnt(
+    results: Path | None, name: str, methods: list[str] | None, datasets: list[str] | None
+) -> Figure:
     """Learning curves of a budget, with the patience of quick."""
     from harbench.analysis.figures.learning import Line, learning
     from harbench.method import BUDGETS
@@ -224,11 +226,13 @@ def learnt(results: Path | None, name: str) -> Figure:
     patience = BUDGETS["quick"].patience
     assert patience is not None, "quick ends stages early"
     lines = []
-    for title, curve in learning_curves(results or default_results(), name):
+    for method, data, curve in learning_curves(
+        results or default_results(), name, methods, datasets
+    ):
         chosen, end = patient(curve, patience)
         steps = [epoch * curve.steps for epoch in curve.scored]
         at = curve.scored.index(chosen)
-        lines.append(Line(title, steps, curve.validation_f1, at, end * curve.steps))
+        lines.append(Line(method, data, steps, curve.validation_f1, at, end * curve.steps))
     return learning(lines, name)
 
 

@@ -3,22 +3,52 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from harbench import registry
 from harbench.method import Patience
+from harbench.options import format_spec, parse_spec
 from harbench.running.tuned import Curve, read_tuning
 from harbench.training.length import epochs_waited
 
 
-def learning_curves(root: Path, budget: str) -> list[tuple[str, Curve]]:
-    """The last stage of every trial below <root>/choices that was made with this budget."""
-    found = []
+def learning_curves(
+    root: Path,
+    budget: str,
+    methods: Sequence[str] | None = None,
+    datasets: Sequence[str] | None = None,
+) -> list[tuple[str, str, Curve]]:
+    """(method, dataset, last stage) of every trial below <root>/choices made with this budget.
+
+    The method is a spec of what differs from its defaults; what several tables have is there once.
+    methods, datasets: only these.
+    """
+    wanted = {format_spec(*parse_spec(each)) for each in methods or ()}
+    found: dict[tuple[str, str, int], Curve] = {}
     for path in sorted((root / "choices").rglob("seed-*.json")):
         record = read_tuning(path)
-        if record.search.budget == budget:
-            name = path.parent.name.rpartition("+")[0]
-            found += [(name, trial.stages[-1]) for trial in record.trials if trial.stages]
-    return found
+        search = record.search
+        if search.budget != budget or (datasets and search.dataset not in datasets):
+            continue
+        for trial in record.trials:
+            name = _spec(search.method, {**search.config, **trial.values})
+            if trial.stages and (not wanted or name in wanted):
+                found[name, search.dataset, search.seed] = trial.stages[-1]
+    return [(name, dataset, curve) for (name, dataset, _), curve in found.items()]
+
+
+def _spec(method: str, config: dict[str, Any]) -> str:
+    """What differs from the defaults of a method of ours; of a file's its name alone."""
+    if registry.is_foreign(method):
+        return method
+    default = vars(registry.method_class(method).Config())
+    # JSON has no tuples.
+    plain = {
+        key: list(value) if isinstance(value, tuple) else value for key, value in default.items()
+    }
+    return format_spec(method, {k: v for k, v in config.items() if k in plain and v != plain[k]})
 
 
 def patient(curve: Curve, patience: Patience) -> tuple[int, int]:

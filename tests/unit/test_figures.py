@@ -310,13 +310,15 @@ def test_ranks_of_blocks_that_share_a_dataset_have_no_p() -> None:
 
 def test_learning_curves_say_what_patience_loses() -> None:
     lines = [
-        Line("cnn", [100, 200, 300], [0.5, 0.7, 0.8], 1, 250),
-        Line("cnn", [100, 200, 300], [0.6, 0.9, 0.8], 1, 250),
-        Line("msgnet", [50], [0.4], 0, 50),
+        Line("cnn", "dsads", [100, 200, 300], [0.5, 0.7, 0.8], 1, 250),
+        Line("cnn", "dsads", [100, 200, 300], [0.6, 0.9, 0.8], 1, 250),
+        Line("msgnet", "spar", [50], [0.4], 0, 50),
     ]
     figure = learning(lines)
     assert [axes.get_title() for axes in figure.axes] == ["CNN (10.0, 0.0)", "MSGNet (0.0)"]
     dots = [line.get_xydata() for line in figure.axes[0].lines if line.get_marker() == "o"]
     assert np.allclose(np.concatenate(dots), [[200, 70], [200, 90]])
+    ended = learning([Line("cnn", "dsads", [100, 200], [0.5, 0.7], 1, 200)], "quick")
+    assert ended.axes[0].get_title() == "CNN"
     with pytest.raises(HarbenchError, match="no learning curve"):
         learning([])

@@ -20,12 +20,14 @@ TITLE = 32
 
 @dataclass(frozen=True)
 class Line:
-    """One training. steps, f1: where validation windows were scored, and macro-F1 (0 to 1) there.
+    """One training on a dataset.
 
+    steps, f1: where validation windows were scored, and macro-F1 (0 to 1) there.
     chosen: which of them patience would choose. end: the step at which it would end the training.
     """
 
     name: str
+    dataset: str
     steps: Sequence[int]
     f1: Sequence[float]
     chosen: int
@@ -41,13 +43,14 @@ def learning(lines: Sequence[Line], budget: str = "long") -> Figure:
     """A panel per method, a line per training; what patience would have made of each.
 
     A dot is the chosen step, a vertical line the end; behind the title the points of macro-F1 that
-    each training loses by ending there.
+    each training loses by ending there, where one goes on.
     """
     if not lines:
         raise HarbenchError(
             "There is no learning curve of this budget; run: harbench tune --budget long --grid ..."
         )
-    names = list(dict.fromkeys(line.name for line in lines))
+    names = sorted({line.name for line in lines}, key=title)
+    goes_on = any(line.end < line.steps[-1] for line in lines)
     columns = min(COLUMNS, len(names))
     rows = math.ceil(len(names) / columns)
     figure = new(max(COLUMN * 1.3, COLUMN * 0.85 * columns), 1.9 * rows + 0.7, rows, columns)
@@ -60,14 +63,17 @@ def learning(lines: Sequence[Line], budget: str = "long") -> Figure:
             axes.plot(line.steps[line.chosen], f1[line.chosen], "o", color=colour, markersize=3)
             axes.axvline(line.end, color=colour, linewidth=0.6, linestyle="--")
         lost = ", ".join(f"{100 * line.lost:.1f}" for line in mine)
-        words = f"{title(name)} ({lost})"
+        words = f"{title(name)} ({lost})" if goes_on else title(name)
         axes.set(title="\n".join(textwrap.wrap(words, TITLE)), xlabel="steps")
         axes.set_ylabel("macro F1 (%)")
     keep(figure, len(names))
+    data = ", ".join(sorted({line.dataset for line in lines}))
+    ends = "would end" if goes_on else "ends"
+    lost = " In brackets: points lost by that, one number per line." if goes_on else ""
     caption(
         figure,
-        f"Validation windows along the last stage; budget {budget}; a line per trial of tune. Dot: "
-        "the step that patience chooses; dashed: where it ends the stage; in brackets: points lost "
-        "by that, one number per line. Higher is better.",
+        f"Data {data}; budget {budget}. Macro F1 on validation windows along the last stage; a "
+        f"line is a training. Dot: the chosen step; dashed: where patience {ends} the stage."
+        f"{lost} Higher is better.",
     )
     return figure
