@@ -12,7 +12,7 @@ import pandas as pd
 
 from harbench.errors import HarbenchError
 from harbench.evaluation.predict import Precision
-from harbench.running.claims import Queue
+from harbench.running.claims import Queue, clear
 from harbench.running.durations import LongestFirst, room
 from harbench.running.executors import Executor, Here, News, Orders
 from harbench.running.grid import Device, Grid
@@ -89,6 +89,8 @@ def carry_out(
     Runs that another process is at are left to it, and their outcomes are yielded, too.
     """
     left = [run for run in runs if orders.force or store.find(run) is None]
+    for path in {store.path(run) for run in runs} - {store.path(run) for run in left}:
+        clear(path)
     store.require_free(left)
     order = LongestFirst(left, store) if executor.longest_first else None
     with (

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Self, TextIO
 import psutil
 
 from harbench.data.paths import cannot_write, leftovers, remove
+from harbench.errors import HarbenchError
 from harbench.running.records import Failure, Record
 from harbench.running.store import ResultStore
 
@@ -66,6 +67,15 @@ def _take_over(path: Path) -> bool:
             return True
     except FileNotFoundError:
         return False
+
+
+def clear(record: Path) -> None:
+    """Remove the claim of a process that was killed after it had stored its record."""
+    claim = _claim(record)
+    # Where nothing can be written, the claim harms nobody: the record is there.
+    with suppress(HarbenchError):
+        if claim.exists() and acquire(claim):
+            claim.unlink(missing_ok=True)
 
 
 def owner(path: Path) -> str:

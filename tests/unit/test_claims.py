@@ -14,7 +14,7 @@ import pytest
 
 from harbench.errors import HarbenchError
 from harbench.running import claims
-from harbench.running.claims import acquire, owner
+from harbench.running.claims import acquire, clear, owner
 
 CLAIMANT = """
 import sys, time
@@ -71,6 +71,18 @@ def test_whose_claim_counts(tmp_path: Path) -> None:
     assert acquire(claim(path, here, -1)) and acquire(claim(path, here, "x"))
     # Another host's processes cannot be looked at.
     assert not acquire(claim(path, f"{here}2", dead()))
+
+
+def test_the_claim_beside_a_record_goes_when_its_process_is_gone(tmp_path: Path) -> None:
+    """Killed between storing and giving back; seen in a gate, the claim lay there for ever."""
+    record, path = tmp_path / "seed-0.json", tmp_path / "seed-0.claim"
+    clear(record)
+    assert acquire(path)
+    clear(record)
+    assert path.exists(), "this process is alive"
+    claim(path, platform.node(), dead())
+    clear(record)
+    assert not path.exists()
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "{", "\xff"])
