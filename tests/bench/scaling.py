@@ -171,6 +171,10 @@ def draw(results: list[Result]) -> bytes:
     memory.axhline(LIMIT / 1e9, color="k", linestyle=":", linewidth=1)
     cpu.set(xscale="log", yscale="log", xlabel="windows", ylabel="CPU seconds")
     memory.set(xscale="log", xlabel="windows", ylabel="GB held by the process", ylim=(0, None))
+    cpu.yaxis.set_major_formatter(lambda seconds, _: f"{seconds:g}")
+    for axes in figure.axes:
+        axes.set_xticks(sizes, [f"{size / 1000:,.0f} k" for size in sizes])
+        axes.set_xticks([], minor=True)
     figure.legend(loc="outside right center", fontsize=6)
     return encoded(figure, ".png")
 
