@@ -58,6 +58,10 @@ def test_stratified_keeps_proportions(
     got = np.bincount(labels[chosen], minlength=len(counts))
     exact = count * np.array(counts) / len(labels)
     assert np.all(np.abs(got - exact) < 1 + lift)
+    # Largest remainders first.
+    up = got > np.floor(exact)
+    if not lift and up.any() and not up.all():
+        assert (exact % 1)[up].min() >= (exact % 1)[~up].max() - 1e-9
     if lift:
         assert got.min() >= 1
     else:
@@ -108,20 +112,86 @@ def test_labelled_subsets_are_nested_in_the_fraction() -> None:
 def test_loso_leaves_out_the_subject_that_the_seed_names() -> None:
     data = dataset()
     for seed in range(6):
-        assert set(data.subjects[split(data, "loso", 0.15, seed).test]) == {f"p{seed}"}
+        parts = split(data, "loso", 0.15, seed)
+        assert set(data.subjects[parts.test]) == {f"p{seed}"}
+        assert len(set(data.subjects[parts.validation])) == 1
     with pytest.raises(HarbenchError, match="from 0 to 5, got 6"):
         split(data, "loso", 0.15, 6)
 
 
-def test_recording_split_leaves_a_gap_between_parts() -> None:
-    data = dataset()
-    parts = split(data, "recording", 0.15, 0)
-    for ours, theirs in ((parts.train, parts.test), (parts.validation, parts.test)):
-        for owner in np.unique(data.recordings):
-            a = data.starts[ours[data.recordings[ours] == owner]]
-            b = data.starts[theirs[data.recordings[theirs] == owner]]
-            if len(a) and len(b):
-                assert np.abs(a[:, None] - b[None]).min() >= 2 * STEPS
+def scattered(seed: int, recordings: int, most: int) -> HARDataset:
+    """Recordings of different lengths, hops and activities; windows in no order."""
+    random = np.random.default_rng(seed)
+    lengths = random.integers(3, most, recordings)
+    owners = np.repeat(random.permutation(recordings), lengths)
+    hops = random.choice([1, STEPS // 2, 3 * STEPS], len(owners), p=random.dirichlet([1, 1, 1]))
+    starts = np.concatenate([np.cumsum(part) for part in np.split(hops, np.cumsum(lengths)[:-1])])
+    order = random.permutation(len(owners))
+    labels = random.integers(0, 3, len(owners))
+    labels[:3] = range(3)
+    whole = from_arrays(np.zeros((len(owners), STEPS, 1, 1), np.float32), labels, INFO)
+    return dataclasses.replace(whole, recordings=owners[order], starts=starts[order])
+
+
+def nearest(data: HARDataset, window: int, others: np.ndarray) -> float:
+    """Samples between a window's start and the next one of others of its recording."""
+    same = others[data.recordings[others] == data.recordings[window]]
+    return min(
+        (abs(float(each)) for each in data.starts[same] - data.starts[window]), default=np.inf
+    )
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32), recordings=st.integers(8, 30))
+def test_a_recording_split_holds_out_blocks_and_drops_only_what_is_near(
+    seed: int, recordings: int
+) -> None:
+    data = scattered(seed, recordings, 40)
+    blocks = []
+    for owner in np.unique(data.recordings):
+        windows = np.flatnonzero(data.recordings == owner)
+        windows = windows[np.argsort(data.starts[windows], kind="stable")]
+        blocks += [windows[i : i + 10] for i in range(0, len(windows), 10)]
+    parts = split(data, "recording", 1.0, 0)
+    test, kept = set(parts.test), set(parts.validation) | set(parts.train)
+    held = [block for block in blocks if set(block) & test]
+    assert all(set(block) <= test for block in held) and len(held) == round(0.1 * len(blocks))
+    assert sum(map(len, held)) == len(test)
+    validated = [block for block in blocks if set(block) & set(parts.validation)]
+    assert len(validated) <= round(0.1 * len(blocks))
+    assert not {w for block in validated for w in block} & set(parts.train)
+    main = np.array([np.bincount(data.labels[block], minlength=3).argmax() for block in blocks])
+    got = np.bincount([main[i] for i, block in enumerate(blocks) if set(block) & test], minlength=3)
+    assert np.all(np.abs(got - len(held) * np.bincount(main, minlength=3) / len(blocks)) < 1)
+    away = np.union1d(parts.test, parts.validation)
+    dropped = set(range(len(data))) - test - kept
+    assert all(nearest(data, w, away) >= 2 * STEPS for w in parts.train)
+    assert all(nearest(data, w, parts.test) >= 2 * STEPS for w in parts.validation)
+    if all(set(block) <= set(parts.validation) for block in validated) and (
+        len(validated) == round(0.1 * len(blocks))
+    ):
+        assert all(nearest(data, w, away) < 2 * STEPS for w in dropped)
+
+
+def test_what_is_too_short_for_a_recording_split_is_said() -> None:
+    short = scattered(0, 3, 5)
+    with pytest.raises(HarbenchError, match="leaves no validation window in a 'recording' split"):
+        split(short, "recording", 0.15, 0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32), recordings=st.integers(1, 6))
+def test_leakage_and_touching_are_what_they_say(seed: int, recordings: int) -> None:
+    data = scattered(seed, recordings, 20)
+    if len(data) < 10:
+        return
+    parts = split(data, "random", 0.5, 0)
+    near = np.array([nearest(data, w, parts.train) for w in parts.test])
+    assert leakage(data, parts) == pytest.approx(np.mean(near < STEPS))
+    same = np.diff(data.recordings) == 0
+    hops = [hop for hop in np.diff(data.starts)[same] if hop > 0]
+    usual = int(np.median(hops)) if hops else 0
+    assert touching(data, parts) == pytest.approx(np.mean(near <= max(STEPS, usual)))
 
 
 def test_random_split_of_overlapping_windows_leaks() -> None:
@@ -164,8 +234,9 @@ def test_folds_test_everybody_exactly_once_and_are_balanced(sizes: list[int], fo
     assert len(groups) == min(folds, len(sizes))
     assert sorted(np.concatenate(groups)) == sorted(set(people))
     windows = [int(np.isin(people, group).sum()) for group in groups]
-    # The greedy rule: a fold is heavier than the lightest one by at most the person it got last.
-    assert max(windows) - min(windows) <= max(sizes)
+    # The greedy rule: a fold is heavier than the lightest by at most its last, its smallest person.
+    smallest = [min(int((people == person).sum()) for person in group) for group in groups]
+    assert all(w - last <= min(windows) for w, last in zip(windows, smallest, strict=True))
     tested = [set(split(data, "subject", 1.0, s, folds).test) for s in range(len(groups))]
     assert sum(map(len, tested)) == len(set.union(*tested)) == len(people)
 
