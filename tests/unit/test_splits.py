@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harbench.data.splits import (
+    Split,
     labelled_subset,
     leakage,
     split,
@@ -266,3 +267,14 @@ def test_windows_side_by_side_touch_though_they_share_no_sample() -> None:
     assert touching(data, random) == pytest.approx(np.mean(brute))
     assert touching(data, random) > 0.9
     assert touching(data, blocks) == touching(data, split(data, "subject", 0.15, 0)) == 0
+
+
+@pytest.mark.parametrize(("apart", "share"), [(STEPS, 1.0), (STEPS + 1, 0.0)])
+def test_one_sample_more_than_side_by_side_does_not_touch(apart: int, share: float) -> None:
+    starts = np.arange(9) * STEPS
+    starts[4:] += apart - STEPS
+    starts[5:] += apart - STEPS
+    whole = from_arrays(np.zeros((9, STEPS, 1, 1), np.float32), np.arange(9) % 3, INFO)
+    data = dataclasses.replace(whole, starts=starts, recordings=np.zeros(9, dtype=np.int64))
+    others = np.delete(np.arange(9), 4)
+    assert touching(data, Split(others, others, np.array([4]), others)) == share
