@@ -46,17 +46,24 @@ class Standardiser:
         count, total, squares = (np.zeros(shape) for _ in range(3))
         for values, observed in _chunks(dataset, train, missing):
             count += observed.sum(axis=(0, 1))
-            total += np.where(observed, values, 0).sum(axis=(0, 1), dtype=np.float64)
+            values[~observed] = 0
+            total += values.sum(axis=(0, 1), dtype=np.float64)
         mean = total / np.maximum(count, 1)
         for values, observed in _chunks(dataset, train, missing):
-            squares += np.square(np.where(observed, values - mean, 0.0)).sum(axis=(0, 1))
+            # In place: fresh memory of this size costs more than the arithmetic.
+            apart = values - mean
+            apart[~observed] = 0
+            squares += np.square(apart, out=apart).sum(axis=(0, 1))
         std = np.sqrt(squares / np.maximum(count, 1))
         std[std < 1e-8] = 1.0
         return cls(mean.astype(np.float32), std.astype(np.float32))
 
     def __call__(self, values: FloatArray, observed: BoolArray) -> FloatArray:
         """Standardise (B, T, N, C); missing values become exactly 0."""
-        return np.where(observed, (values - self.mean) / self.std, np.float32(0))
+        standardised = values - self.mean
+        standardised /= self.std
+        standardised[~observed] = 0
+        return standardised
 
     def finish(
         self, x: Tensor, observed: Tensor, windows: IntArray | None = None
@@ -148,7 +155,9 @@ class WindowSource:
         if self._resident is None:
             return self._read(rows.numpy())
         rows = rows.to(self.device)
-        return self._resident[0][rows], self._resident[1][rows]
+        x, observed = self._resident
+        # A third of the time of indexing.
+        return x.index_select(0, rows), observed.index_select(0, rows)
 
     def _read(self, rows: IntArray) -> tuple[Tensor, Tensor]:
         values, observed = read(self.dataset, self.indices, rows, self.missing)
