@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TypedDict
 
@@ -64,7 +65,8 @@ def from_confusion(confusion: Sequence[Sequence[int]] | IntArray) -> ClassScores
     return ClassScores(
         accuracy=float(right.sum() / support.sum()),
         f1_macro=float(f1.mean()),
-        f1_weighted=float(f1 @ support / support.sum()),
+        # Exact, because the last bit of a product by BLAS depends on the processor.
+        f1_weighted=math.fsum(f1 * support) / float(support.sum()),
         balanced_accuracy=float((right / support).mean()),
         f1_per_class=per_class,
     )
