@@ -120,6 +120,11 @@ def test_sign_flip_weighs_datasets_alike() -> None:
     assert sign_flip([few, many], [0, 0]).effect == pytest.approx(1.5)
 
 
+def test_fifteen_blocks_are_counted_and_sixteen_sampled() -> None:
+    assert sign_flip([np.ones(15)], [0]).p == sign_flip([np.ones(15)], [0]).smallest_p == 2 / 2**15
+    assert sign_flip([np.ones(16)], [0]).smallest_p == 1 / 10_000
+
+
 def test_many_blocks_are_sampled() -> None:
     d = [np.linspace(-1, 2, 10), np.linspace(-1, 2, 10)]
     assert 0.001 < sign_flip(d, [0, 0]).p < 0.1
@@ -186,6 +191,8 @@ def test_the_posterior_is_a_shifted_t_distribution() -> None:
     assert math.isclose(found.better, wanted.sf(rope), rel_tol=1e-9)
     assert math.isclose(found.worse + found.equivalent + found.better, 1)
     assert bayesian_t([np.zeros(3)], [0.1], rope).equivalent == 1
+    one = bayesian_t([np.array([3.0])], [0.1], rope)
+    assert all(map(math.isnan, (one.worse, one.equivalent, one.better)))
 
 
 def test_bootstrap_resamples_seeds_inside_datasets() -> None:
