@@ -125,6 +125,45 @@ def test_a_window_keeps_what_it_alone_has(scale: str, rate: float, seed: int, ga
     assert (left == had.reshape(30, -1).any(axis=1)).all()
 
 
+@settings(max_examples=200, deadline=None)
+@given(
+    scale=st.sampled_from(["channel", "sensor"]),
+    present=st.lists(st.lists(st.booleans(), min_size=3, max_size=3), min_size=1, max_size=5),
+    seed=st.integers(0, 100),
+)
+def test_every_window_that_has_something_keeps_something(
+    scale: str, present: list[list[bool]], seed: int
+) -> None:
+    """One sensor of one channel each; a window that has nothing needs no protection."""
+    has = np.array(present)[:, :, None]
+    keeping = int(has.any(axis=(1, 2)).sum())
+    rate = (has.size - keeping) / has.size
+    assume(0 < rate < 1)
+    condition = Condition(scale=scale, rate=rate)  # type: ignore[arg-type]
+    lost = corrupt(condition, len(has), (4, 3, 1), "f", seed, present=has).lost
+    assert lost.sum() == has.size - keeping, "all but one of each window that has something"
+    assert ((has & ~lost).any(axis=(1, 2)) == has.any(axis=(1, 2))).all()
+
+
+def test_clean_windows_lose_nothing() -> None:
+    assert not mask("clean", 0.0, 5, (4, 2, 2)).any()
+
+
+@pytest.mark.parametrize(
+    ("sensors", "channels", "scales"),
+    [(1, 1, {"segment"}), (1, 2, {"segment", "channel"}), (2, 1, {"channel", "sensor", "segment"})],
+)
+def test_mixed_draws_from_all_scales_that_a_shape_can_have(
+    sensors: int, channels: int, scales: set[str]
+) -> None:
+    condition = Condition(scale="mixed", rate=0.5)
+    missing = corrupt(condition, 60, (10, sensors, channels), "f", 0)
+    share = 60 // len(scales)
+    assert (missing.end > missing.begin).sum() == share
+    # Of two cells each scale takes half of its windows' cells.
+    assert missing.lost.any(axis=(1, 2)).sum() == (len(scales) - 1) * share
+
+
 def test_present_channels_are_those_with_any_value() -> None:
     windows = np.zeros((5, 6, 2, 3), dtype=np.float32)
     windows[2, :, 1, 0] = np.nan
