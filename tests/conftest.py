@@ -18,6 +18,8 @@ from hypothesis import settings
 from harbench.cli.main import main
 from harbench.data import store
 
+RESULTS = Path(__file__).resolve().parents[1] / "results"
+
 # The same examples in every run: a gate that fails by chance tells nothing.
 settings.register_profile("same", derandomize=True)
 settings.load_profile("same")
@@ -49,6 +51,19 @@ def spar_cache(_spar_prepared: Path, tmp_path: Path) -> Path:
     (cache / "datasets").mkdir(parents=True)
     (cache / "datasets" / "spar").symlink_to(_spar_prepared / "datasets" / "spar")
     return cache
+
+
+@pytest.fixture(scope="session")
+def _indexes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("indexes")
+
+
+@pytest.fixture
+def committed(_indexes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The committed records are the results folder; they are read and checked once a session."""
+    (tmp_path / "cache").mkdir(exist_ok=True)
+    (tmp_path / "cache" / "indexes").symlink_to(_indexes)
+    monkeypatch.setenv("HARBENCH_RESULTS", str(RESULTS))
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def of(way: str) -> Any:
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def here(committed: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder with the committed records at hand, and no network."""
 
     def unreachable(*_: object, **__: object) -> NoReturn:
@@ -43,7 +43,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "work"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    monkeypatch.setenv("HARBENCH_RESULTS", str(ROOT / "results"))
     return folder
 
 

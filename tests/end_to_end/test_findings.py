@@ -33,7 +33,7 @@ def numbers(text: str) -> set[str]:
 
 @pytest.mark.parametrize("heading", sections())
 def test_its_numbers_are_what_its_commands_print(
-    heading: str, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    heading: str, committed: None, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = sections()[heading]
     prose = numbers(re.sub(r"`[^`]*`", "", FENCE.sub("", text)))
@@ -43,7 +43,6 @@ def test_its_numbers_are_what_its_commands_print(
     commands = [first or second for first, second in commands]
     assert commands or not prose, f"{heading}: no command prints {sorted(prose)}"
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HARBENCH_RESULTS", str(ROOT / "results"))
     monkeypatch.setenv("COLUMNS", "200")
     printed = ""
     for command in commands:
