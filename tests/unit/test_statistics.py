@@ -99,6 +99,11 @@ def test_zeros_say_nothing(test: Test, d: np.ndarray, zeros: int) -> None:
     assert first.smallest_p == min(1.0, 2 / 2 ** np.count_nonzero(d))
 
 
+def test_a_p_of_alpha_is_no_evidence() -> None:
+    at = Result("t", 1.0, 0.0, 2.0, 0.05, 5)
+    assert at.verdict(0.05) == "" and at.verdict(0.0500001) == "better"
+
+
 def test_one_seed_says_nothing() -> None:
     result = nb_t([np.array([3.0])], [0.1])
     assert math.isnan(result.p) and result.verdict(0.05) == "n/a"
@@ -122,7 +127,10 @@ def test_sign_flip_weighs_datasets_alike() -> None:
 
 def test_fifteen_blocks_are_counted_and_sixteen_sampled() -> None:
     assert sign_flip([np.ones(15)], [0]).p == sign_flip([np.ones(15)], [0]).smallest_p == 2 / 2**15
-    assert sign_flip([np.ones(16)], [0]).smallest_p == 1 / 10_000
+    sampled = sign_flip([np.ones(16)], [0])
+    # The observed signs count among the samples.
+    assert sampled.smallest_p == 1 / 10_000 <= sampled.p < 4 / 10_000
+    assert 10_000 * sampled.p == pytest.approx(round(10_000 * sampled.p), abs=1e-9)
 
 
 def test_many_blocks_are_sampled() -> None:
