@@ -17,7 +17,7 @@ APART = "not told apart from the runner-up"
 
 def headline(board: Board, budget: str) -> str:
     """One sentence: who has the best mean on how many comparisons, and where it is alone."""
-    blocks = [ranked for lines in board.headlines(budget) if (ranked := _ranked(lines))]
+    blocks = [ranked for lines in board.headlines(budget) if _contest(ranked := _ranked(lines))]
     if not blocks:
         return "No comparison is complete yet"
     if len(blocks) == 1:
@@ -30,6 +30,11 @@ def headline(board: Board, budget: str) -> str:
     said = f"Best mean of {len(blocks)} comparisons: {', '.join(leaders)}"
     verb = "is" if alone < 2 else "are"
     return f"{said}; {alone or 'none'} of these leads {verb} significant over all others"
+
+
+def _contest(ranked: list[Line]) -> bool:
+    """Whether two methods are compared, not one with itself or with its own variant."""
+    return len({line.standing.name.partition("+")[0] for line in ranked}) > 1
 
 
 def _alone(ranked: list[Line]) -> bool:
@@ -81,6 +86,9 @@ def _names(names: list[str]) -> str:
 
 def _leader(ranked: list[Line]) -> str:
     best, rest = ranked[0], ranked[1:]
+    if not rest:
+        own = title(best.standing.name)
+        return f"{_where(best)}: {own} has {_score(best)}; no other row is complete."
     text = f"{_where(best)}: {title(best.standing.name)} has the best mean, {_score(best)}."
     groups = {
         "It is significantly better than {}.": "worse",

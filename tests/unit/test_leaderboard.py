@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -141,9 +142,25 @@ def test_incomplete_rows_stand_apart(tmp_path: Path) -> None:
     assert "significantly before every other" in findings.headline(board, "quick")
 
 
-def test_records_that_do_not_fit_together_are_named_not_fatal(tmp_path: Path) -> None:
-    import json
+def test_a_method_beside_its_own_variant_is_no_contest(tmp_path: Path) -> None:
+    for seed in range(5):
+        written(tmp_path, "cnn", seed)
+    board = board_of(ResultStore(tmp_path).read().records)
+    assert findings.headline(board, "quick") == "No comparison is complete yet"
+    (said,) = findings.findings(board, "quick", "cnn")
+    assert said.endswith("no other row is complete.")
+    for path in sorted(tmp_path.rglob("seed-*.json")):
+        values = json.loads(path.read_text())
+        values["identity"]["config"]["width"] = 32
+        wide = path.parents[1] / "cnn+width=32" / path.name
+        wide.parent.mkdir(exist_ok=True)
+        wide.write_text(json.dumps(values))
+    board = board_of(ResultStore(tmp_path).read().records)
+    assert len(board.headlines("quick")[0]) == 2
+    assert findings.headline(board, "quick") == "No comparison is complete yet"
 
+
+def test_records_that_do_not_fit_together_are_named_not_fatal(tmp_path: Path) -> None:
     path = grid(tmp_path) / "bodysim+activities=3/clean/quick/cnn/seed-0.json"
     values = json.loads(path.read_text())
     values["identity"]["evaluator"] = 1
