@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Iterator
+from itertools import zip_longest
 
 import pandas as pd
 from rich.console import Group
@@ -14,7 +16,9 @@ from harbench.analysis.notes import leaks, seeds_and_sizes
 from harbench.analysis.pairs import tested
 from harbench.analysis.summary import summarise
 
-METRICS = {"f1_macro": "macro F1 %", "accuracy": "accuracy %", "f1_weighted": "weighted F1 %"}
+METRICS = {"f1_macro": "macro F1", "accuracy": "accuracy", "f1_weighted": "weighted F1"}
+# Longer names are wrapped before a "+" and go on beside the next conditions.
+LABEL = 17
 
 
 def results_tables(frame: pd.DataFrame) -> Iterator[Group]:
@@ -23,20 +27,30 @@ def results_tables(frame: pd.DataFrame) -> Iterator[Group]:
     for (dataset, protocol, budget), part in summary.groupby(
         ["dataset", "protocol", "budget"], sort=False
     ):
-        table = Table(box=None, header_style="bold", pad_edge=False)
-        table.add_column("method", overflow="fold")
-        table.add_column("test data", no_wrap=True)
+        table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
+        for column in ("method", "test data"):
+            table.add_column(column, no_wrap=True)
         for column in ("seeds", *METRICS.values()):
             table.add_column(column, justify="right", no_wrap=True)
-        previous = ""
-        for row in part.to_dict("records"):
-            name = row["variant"] or row["method"]
-            cells = [_cell(row[f"{m}_mean"], row[f"{m}_sd"]) for m in METRICS]
-            shown = name if name != previous else ""
-            previous = name
-            condition = tested(row["scale"], row["rate"])
-            table.add_row(shown, condition, str(row["n_seeds"]), *cells)
-        yield Group(Text(f"{dataset} · {protocol} · budget {budget}", "bold"), table, "")
+        named = part["variant"].where(part["variant"] != "", part["method"])
+        for name, rows in part.groupby(named, sort=False):
+            for label, cells in zip_longest(_wrapped(str(name)), _cells(rows), fillvalue=()):
+                table.add_row(label or "", *cells)
+        yield Group(Text(f"{dataset} · {protocol} · budget {budget} · %", "bold"), table, "")
+
+
+def _wrapped(name: str) -> list[str]:
+    """A row's name in lines that end before a "+"."""
+    lines = textwrap.wrap(
+        name.replace("+", " +"), LABEL, break_long_words=False, break_on_hyphens=False
+    )
+    return [line.replace(" +", "+") for line in lines]
+
+
+def _cells(rows: pd.DataFrame) -> Iterator[tuple[str, ...]]:
+    for row in rows.to_dict("records"):
+        scores = [_cell(row[f"{m}_mean"], row[f"{m}_sd"]) for m in METRICS]
+        yield tested(row["scale"], row["rate"]), str(row["n_seeds"]), *scores
 
 
 def _cell(mean: float, spread: float) -> str:

@@ -129,8 +129,33 @@ def test_conditions_follow_the_rules(tmp_path: Path) -> None:
     put(place(tmp_path), {**record, "conditions": [{**clean, "scale": "mixed", "rate": 0.1}]})
     with pytest.raises(HarbenchError, match="clean is missing"):
         read_record(place(tmp_path))
-    put(place(tmp_path), {**record, "conditions": [clean, {**clean, "scale": "gaps"}]})
+    gaps = {**clean, "scale": "gaps"}
+    put(place(tmp_path), {**record, "conditions": [clean, gaps]})
     read_record(place(tmp_path))
+    wider = {
+        **gaps,
+        "f1_per_class": [*gaps["f1_per_class"], None],
+        "confusion": [[*row, 0] for row in gaps["confusion"]] + [[0, 0, 0]],
+    }
+    put(place(tmp_path), {**record, "conditions": [clean, wider]})
+    with pytest.raises(HarbenchError, match="matrices are of different sizes"):
+        read_record(place(tmp_path))
+
+
+def test_as_many_people_as_windows_are_possible(tmp_path: Path) -> None:
+    record = change(values(), "split.test_subjects", 20)
+    assert read_record(put(place(tmp_path), record)).split.test_subjects == 20
+
+
+def test_an_identity_says_only_the_options_that_were_used() -> None:
+    """Digests of identities from before there was an option stay what they were."""
+    plain = identity(0).model_dump(mode="json")
+    assert not {"impute", "indicator"} & plain.keys()
+    for used in ({"impute": "hold"}, {"indicator": True}):
+        said = Identity.model_validate({**plain, **used}).model_dump(mode="json")
+        assert said == {**plain, **used}
+    with pytest.raises(ValueError, match="the rules lack split"):
+        Identity.model_validate({**plain, "rules": {}})
 
 
 def every_key(inside: Any, before: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

@@ -10,12 +10,14 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 from unit.frames import CLEAN, MIXED, records, written
 
 from harbench.analysis.compare import compare, compared, verdict
 from harbench.analysis.pairs import Condition, blocks, named, pairs
 from harbench.analysis.render import FORMATS
 from harbench.analysis.table import Rules, paper_table
+from harbench.cli.tables import results_tables
 from harbench.errors import HarbenchError
 
 SCORES = {
@@ -307,3 +309,21 @@ def test_a_comparison_of_one_seed_makes_no_statement() -> None:
     texts = {lane.title: lane.pieces[0].text for lane in sheet.lanes}
     assert texts["a - b"] == "+10.00" and texts["verdict"] == "n/a"
     assert texts["lower"] == texts["upper"] == texts["same"] == ""
+
+
+def test_results_fit_eighty_columns_and_break_no_option() -> None:
+    """Longer names go on beside the next conditions, and below them where they are longer still."""
+    wide = "msgnet+graph_channels=8+layers=1+periods=3"
+    frame = records(
+        {"cnn": [70.0] * 5, "msgnet": [60.0, 61, 62, 63, 64]}, conditions=(CLEAN, MIXED)
+    )
+    frame.loc[frame["method"] == "msgnet", "variant"] = wide
+    text = io.StringIO()
+    for table in results_tables(frame):
+        Console(file=text, width=80).print(table)
+    lines = [line.rstrip() for line in text.getvalue().splitlines()]
+    assert all(len(line) <= 80 for line in lines) and "…" not in text.getvalue()
+    begin = next(i for i, line in enumerate(lines) if line.startswith("msgnet"))
+    named = [line.split()[0] for line in lines[begin : begin + 4]]
+    assert "".join(named) == wide
+    assert "62.00 ± 1.58" in lines[begin] and lines[begin + 2] == "+layers=1"
