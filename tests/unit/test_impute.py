@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from unit.toy import INFO, Toy, ToyConfig, same, training, weights
 
+from harbench.data import saits
 from harbench.data.donors import NEIGHBOURS, Donors
 from harbench.data.impute import filler
 from harbench.data.missing import Missing, corrupt
@@ -50,10 +51,12 @@ def lost(data: HARDataset, seed: int = 0) -> Missing:
     return corrupt(Condition(scale="mixed", rate=0.3), 40, data.shape, "f", seed)
 
 
-def fitted(impute: Impute, data: HARDataset, missing: Missing | None = None) -> Standardiser:
+def fitted(
+    impute: Impute, data: HARDataset, missing: Missing | None = None, seed: int = 0
+) -> Standardiser:
     corruption = None if missing is None else missing.select(TRAIN)
     plain = Standardiser.fit(data, TRAIN, corruption)
-    return replace(plain, fill=filler(impute, data, TRAIN, plain, corruption, 0))
+    return replace(plain, fill=filler(impute, data, TRAIN, plain, corruption, seed))
 
 
 def inputs(
@@ -219,6 +222,7 @@ def test_saits_learns_once_and_only_where_there_are_gaps(monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "pypots", package)
     monkeypatch.setitem(sys.modules, "pypots.imputation", module)
     monkeypatch.setattr(FakeSaits, "made", [])
+    monkeypatch.setattr(saits, "_last", {})
     data = dataset()
     standardiser = fitted("saits", data)
     complete = torch.ones(3, 12, 2, 2)
@@ -229,6 +233,10 @@ def test_saits_learns_once_and_only_where_there_are_gaps(monkeypatch: pytest.Mon
     assert (x[~observed & some] == 30).all() and (x[7] == 0).all()
     (options,) = FakeSaits.made
     assert options["n_features"] == 4 and options["d_model"] == options["n_heads"] * options["d_k"]
+    again = WindowSource(data, np.arange(40), fitted("saits", data), CPU).batch(torch.arange(40))
+    assert torch.equal(again[0], x) and len(FakeSaits.made) == 1, "shared by the methods of a seed"
+    inputs(fitted("saits", data, seed=1), data, np.arange(40))
+    assert len(FakeSaits.made) == 2 and len(saits._last) == 1
 
 
 @pytest.mark.slow
