@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from unit.frames import made_up_identity, made_up_record
 
 from harbench.errors import HarbenchError
-from harbench.running.reading import OLDER, read_folder, read_record
+from harbench.running.reading import LARGEST, OLDER, read_folder, read_record
 from harbench.running.records import Identity, Record
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -300,11 +300,17 @@ def circular(path: Path) -> None:
     path.symlink_to(path)
 
 
+def huge(path: Path) -> None:
+    path.touch()
+    os.truncate(path, LARGEST + 1)
+
+
 ODD: dict[str, tuple[Callable[[Path], object], str]] = {
     "folder": (folder, "not a file"),
     "dangling": (dangling, "a link that leads nowhere"),
     "circular": (circular, "cannot be read"),
     "fifo": (os.mkfifo, "not a file"),
+    "huge": (huge, "100000001 bytes are no record"),
     "empty": (Path.touch, "EOF"),
     "list": (lambda path: path.write_text("[]"), "object"),
     "deep": (lambda path: path.write_text("[" * 100_000), "recursion"),
