@@ -156,7 +156,7 @@ def wilcoxon(
     p = float(stats.wilcoxon(values, method="exact").pvalue) if nonzero else 1.0
     spread = corrected_t(rounded, ratios, "wilcoxon", floors)
     smallest = min(1.0, 2 / 2**nonzero)
-    return replace(spread, p=min(p, 1.0), df=math.nan, smallest_p=smallest)
+    return replace(spread, p=p, df=math.nan, smallest_p=smallest)
 
 
 Test = Callable[[Differences, Sequence[float], Sequence[float] | None], Result]
