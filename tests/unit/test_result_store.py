@@ -11,7 +11,7 @@ from unit.frames import DATASET, made_up_identity, made_up_record
 
 from harbench.errors import HarbenchError
 from harbench.running.records import Failure, Record
-from harbench.running.store import ResultStore
+from harbench.running.store import ResultStore, default_results
 
 if TYPE_CHECKING:
     from harbench.running.plan import Run
@@ -67,6 +67,8 @@ def test_a_failure_lies_beside_and_goes_with_the_record(tmp_path: Path) -> None:
     assert not store.failed(run()).exists() and store.find(run()) == record()
     store.write(run(), failure())
     assert store.find(run()) == record(), "a failure replaces no record"
+    ((path, read),) = store.read().records
+    assert (path, read) == (store.path(run()), record()) and len(store.table().frame) == 1
 
 
 def test_runs_like_one_are_those_of_its_row(tmp_path: Path) -> None:
@@ -93,5 +95,12 @@ def test_what_no_record_can_be_written_to_is_said_first(tmp_path: Path) -> None:
 
 
 def test_no_results_folder_is_no_empty_one(tmp_path: Path) -> None:
-    with pytest.raises(HarbenchError, match="There is no results folder"):
-        ResultStore(tmp_path / "absent").read()
+    for read in (ResultStore(tmp_path / "absent").read, ResultStore(tmp_path / "absent").table):
+        with pytest.raises(HarbenchError, match="There is no results folder"):
+            read()
+
+
+@pytest.mark.parametrize(("said", "meant"), [("", "results"), ("/mine", "/mine")])
+def test_where_results_lie(monkeypatch: pytest.MonkeyPatch, said: str, meant: str) -> None:
+    monkeypatch.setenv("HARBENCH_RESULTS", said)
+    assert default_results() == Path(meant)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import shutil
 import threading
 import time
 import tracemalloc
@@ -463,3 +464,92 @@ def test_other_code_of_the_dataset_is_noticed(
     assert said == "fake is prepared anew: the code that reads it has changed.\n"
     store.load("fake")
     assert capsys.readouterr().err == ""
+
+
+def test_what_load_would_do_is_known_beforehand(fake: type[Fake]) -> None:
+    assert not store.is_current("fake") and store.notes("fake") == []
+    store.prepare("fake")
+    assert store.is_current("fake")
+    index = cache_dir() / "datasets" / "fake" / "dataset.json"
+    values = json.loads(index.read_text())
+    del values["origin"]
+    index.write_text(json.dumps(values))
+    assert not store.is_current("fake")
+
+
+def test_a_copy_of_an_earlier_version_is_prepared_anew(
+    fake: type[Fake], capsys: pytest.CaptureFixture[str]
+) -> None:
+    store.load("fake")
+    index = cache_dir() / "datasets" / "fake" / "dataset.json"
+    values = json.loads(index.read_text())
+    del values["origin"]
+    index.write_text(json.dumps(values))
+    store.load("fake")
+    said = capsys.readouterr().err
+    assert said == "fake is prepared anew: an earlier version of harbench made it.\n"
+
+
+def test_check_finds_damage(fake: type[Fake]) -> None:
+    store.load("fake")
+    store.check("fake")
+    (cache_dir() / "datasets" / "fake" / "index.npz").write_bytes(b"")
+    with pytest.raises(HarbenchError, match="is damaged"):
+        store.check("fake")
+
+
+def test_an_embedded_dataset_is_not_read_from_a_file(fake: type[Fake], tmp_path: Path) -> None:
+    with pytest.raises(HarbenchError, match="comes with harbench"):
+        store.prepare("fake", tmp_path)
+
+
+def test_options_are_blamed_for_what_they_break_and_only_they(
+    fake: type[Fake], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> Iterator[Recording]:
+        raise ValueError("no such array")
+
+    monkeypatch.setattr(fake, "recordings", broken)
+    with pytest.raises(HarbenchError, match=r"fake\+window=64 cannot be made with these options"):
+        store.prepare("fake+window=64")
+    with pytest.raises(ValueError, match="no such array"):
+        store.prepare("fake")
+    assert leftovers() == []
+
+
+class FromFolder(Fake):
+    """The same, with a file of its own for each recording."""
+
+    embedded = False
+
+    def recordings(self, source: Path | None) -> Iterator[Recording]:
+        assert source is not None
+        for path, recording in zip(sorted(source.iterdir()), super().recordings(None), strict=True):
+            path.read_bytes()
+            yield recording
+
+    def open(self, source: Path) -> None:
+        if not source.is_dir():
+            raise HarbenchError(f"{source} is no folder")
+
+
+def test_raw_files_are_looked_at_remembered_and_may_go(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(DATASETS, "fake", FromFolder)
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    for index in range(FromFolder.count):
+        (raw / f"r{index}.csv").write_text(str(index))
+    with pytest.raises(HarbenchError, match="is no folder"):
+        store.prepare("fake", raw / "r0.csv")
+    told: list[tuple[str, float]] = []
+    data = store.prepare("fake", raw, lambda name, share: told.append((name, share)))
+    assert [name for name, _ in told] == [f"r{index:02d}" for index in range(8)]
+    assert told[0][1] == 0 and all(0 <= share <= 1 for _, share in told)
+    assert store.load("fake+window=64").spec == "fake+window=64", "the source is remembered"
+    (raw / "r0.csv").write_text("other")
+    assert not store.is_current("fake")
+    shutil.rmtree(raw)
+    assert store.is_current("fake"), "raw data that is not at hand cannot have changed"
+    assert store.load("fake").fingerprint == data.fingerprint and not capsys.readouterr().err
