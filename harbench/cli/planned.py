@@ -44,7 +44,7 @@ def plan_table(
     """Every run with the state of its stages and its time; what they share; the plan's seconds."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("run", overflow="fold")
-    table.add_column("stages", no_wrap=True)
+    table.add_column("stages", overflow="fold")
     table.add_column("minutes", justify="right", no_wrap=True)
     estimator = Estimator(prepared)
     needed: list[float] = []
