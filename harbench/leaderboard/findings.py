@@ -42,16 +42,14 @@ def _alone(ranked: list[Line]) -> bool:
     return len(ranked) > 1 and sum(line.standing.rank == 1 for line in ranked) == 1
 
 
-def findings(board: Board, budget: str, control: str) -> list[str]:
-    """A sentence or two for every comparison of a budget."""
+def findings(board: Board, budget: str, control: str) -> list[tuple[str, str]]:
+    """Where and what, for every comparison of a budget; those of two methods and more first."""
+    blocks = [(lines, _ranked(lines)) for lines in board.headlines(budget)]
     found = []
-    for lines in board.headlines(budget):
-        ranked = _ranked(lines)
-        if ranked:
-            found.append(_leader(ranked))
-        found += _control(lines, ranked, control)
-        if drop := _losses(board, lines):
-            found.append(drop)
+    for lines, ranked in sorted(blocks, key=lambda block: not _contest(block[1])):
+        said = [_leader(ranked), _control(lines, ranked, control), _losses(board, lines)]
+        if any(said):
+            found.append((_where(lines[0]), " ".join(filter(None, said))))
     return found
 
 
@@ -85,11 +83,13 @@ def _names(names: list[str]) -> str:
 
 
 def _leader(ranked: list[Line]) -> str:
+    if not ranked:
+        return ""
     best, rest = ranked[0], ranked[1:]
+    name = title(best.standing.name)
     if not rest:
-        own = title(best.standing.name)
-        return f"{_where(best)}: {own} has {_score(best)}; no other row is complete."
-    text = f"{_where(best)}: {title(best.standing.name)} has the best mean, {_score(best)}."
+        return f"{name} has {_score(best)}; no other row is complete."
+    text = f"{name} has the best mean, {_score(best)}."
     groups = {
         "It is significantly better than {}.": "worse",
         "It is not told apart from {}.": "not told apart",
@@ -102,25 +102,25 @@ def _leader(ranked: list[Line]) -> str:
     return text
 
 
-def _control(lines: list[Line], ranked: list[Line], control: str) -> list[str]:
+def _control(lines: list[Line], ranked: list[Line], control: str) -> str:
     """Where the control stands, unless it leads and all is said."""
     own = next((line for line in lines if line.standing.name == control), None)
     if own is None or (ranked and own is ranked[0]):
-        return []
+        return ""
     if not own.standing.rank:
         entry = own.entry
-        return [
-            f"{_where(own)}: {title(control)} has {len(entry.records)} of {entry.wanted} seeds "
+        return (
+            f"{title(control)} has {len(entry.records)} of {entry.wanted} seeds "
             f"({_score(own)}): no statement yet."
-        ]
+        )
     behind = own.standing.behind
     assert behind is not None, "a ranked row that does not lead"
     interval = "" if math.isnan(behind.low) else f" [{behind.low:+.1f}, {behind.high:+.1f}]"
-    return [
-        f"{_where(own)}: {title(control)} has rank {own.standing.rank} with {_score(own)}, "
+    return (
+        f"{title(control)} has rank {own.standing.rank} with {_score(own)}, "
         f"{behind.effect:.1f} points{interval} behind {title(ranked[0].standing.name)}: "
         f"{own.standing.verdict}."
-    ]
+    )
 
 
 def _losses(board: Board, lines: list[Line]) -> str:
@@ -140,9 +140,8 @@ def _losses(board: Board, lines: list[Line]) -> str:
     hardest = min(means, key=lambda name: sum(means[name].values()) / len(means[name]))
     lost = {name: clean[name] - mean for name, mean in means[hardest].items()}
     least, most = min(lost, key=lost.__getitem__), max(lost, key=lost.__getitem__)
-    entry = lines[0].entry
     return (
-        f"{entry.dataset} ({entry.protocol}): under {hardest}, the condition with the lowest mean "
-        f"of all, {title(least)} loses least ({lost[least]:.1f} points) and {title(most)} most "
-        f"({lost[most]:.1f}); these are means, not tested."
+        f"Under {hardest}, the condition with the lowest mean of all, {title(least)} loses "
+        f"least ({lost[least]:.1f} points) and {title(most)} most ({lost[most]:.1f}); these are "
+        "means, not tested."
     )

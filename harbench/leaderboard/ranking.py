@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from harbench.analysis.pairs import split_ratio
-from harbench.analysis.statistics import Result, corrected_t, find_test, holm, resolution
+from harbench.analysis.statistics import Result, find_test, holm, mean_score, resolution
 
 RULE = (
     "Within one dataset, protocol, budget, test condition and metric every complete row is "
@@ -53,7 +53,7 @@ def standings(
     rows = []
     for name in scores:
         own = scores[name].dropna().to_numpy()
-        found = corrected_t([own], [ratio], "", [floor])
+        found = mean_score([own], [ratio], [floor])
         rows.append(Standing(str(name), found.effect, found.low, found.high, len(own)))
     rows.sort(key=lambda row: (-round(row.mean, 9), row.name))
     ranked = [row.name for row in rows if row.name in complete]

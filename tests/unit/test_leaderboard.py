@@ -137,7 +137,8 @@ def test_incomplete_rows_stand_apart(tmp_path: Path) -> None:
     }  # fmt: skip
     ranks = {line.standing.name: line.standing.rank for line in board.headlines("quick")[0]}
     assert ranks == {"random_forest": 1, "cnn": 2, "robusthar": 0}
-    said = " ".join(findings.findings(board, "quick", "robusthar"))
+    ((where, said),) = findings.findings(board, "quick", "robusthar")
+    assert where == "bodysim+activities=3 (clean, split by random, clean)"
     assert "significantly better than CNN" in said and "RobustHAR has 3 of 5 seeds" in said
     assert "significantly before every other" in findings.headline(board, "quick")
 
@@ -147,7 +148,7 @@ def test_a_method_beside_its_own_variant_is_no_contest(tmp_path: Path) -> None:
         written(tmp_path, "cnn", seed)
     board = board_of(ResultStore(tmp_path).read().records)
     assert findings.headline(board, "quick") == "No comparison is complete yet"
-    (said,) = findings.findings(board, "quick", "cnn")
+    ((_, said),) = findings.findings(board, "quick", "cnn")
     assert said.endswith("no other row is complete.")
     for path in sorted(tmp_path.rglob("seed-*.json")):
         values = json.loads(path.read_text())

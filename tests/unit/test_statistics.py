@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,7 @@ from harbench.analysis.statistics import (
     corrected_t,
     find_test,
     holm,
+    mean_score,
     nb_t,
     resolution,
     sign_flip,
@@ -300,3 +302,10 @@ def test_discrete_scores_give_no_stars(seeds: int) -> None:
     found = starred(seeds, 8, 100, 0.05, 0)
     limit = 5 + 3 * 100 * math.sqrt(0.05 * 0.95 / 100)
     assert found["nb-t"] <= min(limit, found["nb-t without floor (before)"])
+
+
+def test_the_interval_of_a_mean_stays_where_scores_can_be() -> None:
+    scores = [np.array([88.0, 99.0, 97.0])]
+    free, kept = corrected_t(scores, [0.3], "", [0.1]), mean_score(scores, [0.3], [0.1])
+    assert free.high > 100 and kept == replace(free, high=100.0)
+    assert math.isnan(mean_score([np.array([90.0])], [0.3], [0.1]).low)

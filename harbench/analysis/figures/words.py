@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from harbench.analysis.pairs import split_ratio
-from harbench.analysis.statistics import corrected_t, resolution
+from harbench.analysis.statistics import mean_score, resolution
 from harbench.discovery import title
 
 INTERVAL = "95 % interval of the mean (corrected t over seeds)"
@@ -36,7 +36,7 @@ def mean_of(rows: pd.DataFrame, metric: str) -> Mean:
     groups = [blocks.xs(dataset).to_numpy() for dataset in datasets]
     parts = [rows[rows["dataset"] == dataset] for dataset in datasets]
     floors = [resolution(float(part["n"].mean())) for part in parts]
-    found = corrected_t(groups, [split_ratio(part) for part in parts], "", floors)
+    found = mean_score(groups, [split_ratio(part) for part in parts], floors)
     return Mean(found.effect, found.low, found.high, found.n)
 
 
