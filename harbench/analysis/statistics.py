@@ -220,9 +220,8 @@ def bayesian_t(
     result = corrected_t(differences, ratios, "bayes", floors)
     if math.isnan(result.p):
         return Posterior(math.nan, math.nan, math.nan)
-    if math.isnan(result.df):
-        below, within = float(result.effect < -rope), float(abs(result.effect) <= rope)
-        return Posterior(below, within, 1 - below - within)
+    if math.isnan(result.df):  # every difference is 0
+        return Posterior(0.0, 1.0, 0.0)
     scale = (result.high - result.effect) / float(stats.t.ppf((1 + CONFIDENCE) / 2, result.df))
     posterior = stats.t(result.df, result.effect, scale)
     below, above = float(posterior.cdf(-rope)), float(posterior.sf(rope))

@@ -309,3 +309,10 @@ def test_the_interval_of_a_mean_stays_where_scores_can_be() -> None:
     free, kept = corrected_t(scores, [0.3], "", [0.1]), mean_score(scores, [0.3], [0.1])
     assert free.high > 100 and kept == replace(free, high=100.0)
     assert math.isnan(mean_score([np.array([90.0])], [0.3], [0.1]).low)
+
+
+def test_what_was_not_tested_or_is_all_zero_gets_no_verdict() -> None:
+    same = wilcoxon([np.zeros(6)], [0.2], [0.1])
+    assert same.p == 1.0 and same.smallest_p == 1.0 and same.verdict(0.05) == "n/a"
+    clear = nb_t([np.array([5.0, 5.1, 4.9, 5.2])], [0.2], [0.01])
+    assert clear.verdict(0.05) == "better" and replace(clear, tested=False).verdict(0.05) == ""
