@@ -512,8 +512,9 @@ def test_options_are_blamed_for_what_they_break_and_only_they(
     monkeypatch.setattr(fake, "recordings", broken)
     with pytest.raises(HarbenchError, match=r"fake\+window=64 cannot be made with these options"):
         store.prepare("fake+window=64")
-    with pytest.raises(ValueError, match="no such array"):
+    with pytest.raises(ValueError, match="no such array") as found:
         store.prepare("fake")
+    assert not isinstance(found.value, HarbenchError), "without options it is no user's mistake"
     assert leftovers() == []
 
 
