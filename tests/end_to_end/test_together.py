@@ -19,7 +19,9 @@ from harbench.data import paths
 from harbench.errors import HarbenchError
 from harbench.running.store import ResultStore
 
-LOGGED = "open({log!r}, 'a').write('x'); time.sleep(1.0); {end}"
+# Longer than processes begin one after another on a busy machine: one that begins after a failure
+# is a next call and tries it again.
+LOGGED = "open({log!r}, 'a').write('x'); time.sleep(5.0); {end}"
 
 
 @pytest.fixture
