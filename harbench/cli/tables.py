@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harbench.analysis.notes import leaks, seeds_and_sizes
-from harbench.analysis.pairs import tested
+from harbench.analysis.pairs import row_names, tested
 from harbench.analysis.summary import summarise
 
 METRICS = {"f1_macro": "macro F1", "accuracy": "accuracy", "f1_weighted": "weighted F1"}
@@ -32,10 +32,9 @@ def results_tables(frame: pd.DataFrame) -> Iterator[Group]:
             table.add_column(column, no_wrap=True)
         for column in ("seeds", *METRICS.values()):
             table.add_column(column, justify="right", no_wrap=True)
-        named = part["variant"].where(part["variant"] != "", part["method"])
-        for name, rows in part.groupby(named, sort=False):
-            for label, cells in zip_longest(_wrapped(str(name)), _cells(rows), fillvalue=()):
-                table.add_row(label or "", *cells)
+        for name, rows in part.groupby(row_names(part), sort=False):
+            for label, cells in zip_longest(_wrapped(str(name)), _cells(rows), fillvalue=""):
+                table.add_row(label, *cells)
         yield Group(Text(f"{dataset} · {protocol} · budget {budget} · %", "bold"), table, "")
 
 

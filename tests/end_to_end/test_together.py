@@ -19,24 +19,29 @@ from harbench.data import paths
 from harbench.errors import HarbenchError
 from harbench.running.store import ResultStore
 
-# Longer than processes begin one after another on a busy machine: one that begins after a failure
-# is a next call and tries it again.
-LOGGED = "open({log!r}, 'a').write('x'); time.sleep(5.0); {end}"
-
 
 @pytest.fixture
 def logged(tmp_path: Path) -> str:
     """A method that writes a letter whenever it is trained."""
-    return method(tmp_path, "mine", fitted=LOGGED.format(log=str(tmp_path / "log"), end="pass"))
+    return writing(tmp_path, "mine")
+
+
+def writing(folder: Path, name: str, end: str = "pass", seconds: float = 1.0) -> str:
+    """A method whose training writes a letter, takes a while and does what `end` says."""
+    log = str(folder / "log")
+    return method(
+        folder, name, fitted=f"open({log!r}, 'a').write('x'); time.sleep({seconds}); {end}"
+    )
 
 
 @pytest.mark.parametrize("more", [(), ("--force",)], ids=["plain", "force"])
-def test_each_run_is_executed_once(more: tuple[str, ...], logged: str, tmp_path: Path) -> None:
-    diverging = method(
-        tmp_path, "fails", fitted=LOGGED.format(log=str(tmp_path / "log"), end="1 / 0")
-    )
+def test_each_run_is_executed_once(more: tuple[str, ...], tmp_path: Path) -> None:
+    # Longer than processes begin one after another on a busy machine: one that begins after an
+    # outcome is a next call, which tries a failure again, and everything with --force.
+    fine = writing(tmp_path, "mine", seconds=5.0)
+    diverging = writing(tmp_path, "fails", "1 / 0", seconds=5.0)
     command = [
-        *(sys.executable, "-m", "harbench", "run", "--method", logged, "--method", diverging),
+        *(sys.executable, "-m", "harbench", "run", "--method", fine, "--method", diverging),
         *("--dataset", DATASET, "--protocol", "clean", "--budget", "smoke", "--seeds", "0-2"),
         *("--jobs", "2", *more),
     ]

@@ -466,25 +466,17 @@ def test_other_code_of_the_dataset_is_noticed(
     assert capsys.readouterr().err == ""
 
 
-def test_what_load_would_do_is_known_beforehand(fake: type[Fake]) -> None:
+def test_a_copy_of_an_earlier_version_is_prepared_anew(
+    fake: type[Fake], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert not store.is_current("fake") and store.notes("fake") == []
-    store.prepare("fake")
+    store.load("fake")
     assert store.is_current("fake")
     index = cache_dir() / "datasets" / "fake" / "dataset.json"
     values = json.loads(index.read_text())
     del values["origin"]
     index.write_text(json.dumps(values))
     assert not store.is_current("fake")
-
-
-def test_a_copy_of_an_earlier_version_is_prepared_anew(
-    fake: type[Fake], capsys: pytest.CaptureFixture[str]
-) -> None:
-    store.load("fake")
-    index = cache_dir() / "datasets" / "fake" / "dataset.json"
-    values = json.loads(index.read_text())
-    del values["origin"]
-    index.write_text(json.dumps(values))
     store.load("fake")
     said = capsys.readouterr().err
     assert said == "fake is prepared anew: an earlier version of harbench made it.\n"
