@@ -61,6 +61,15 @@ def test_same_seed_same_bits_and_other_seed_other_bits() -> None:
     assert same(first, second) and not same(first, other)
 
 
+def test_bf16_trains_with_the_weights_of_every_step() -> None:
+    """Casts of weights were kept for an epoch: all its steps took the gradient of its start."""
+    plain = fit(training()).stages
+    mixed = fit(dataclasses.replace(training(), precision="bf16")).stages
+    for one, other in zip(plain, mixed, strict=True):
+        losses = [[line["loss"] for line in cost.history] for cost in (one, other)]
+        assert losses[0] == pytest.approx(losses[1], rel=0.02)
+
+
 def test_a_cached_stage_is_loaded_and_a_damaged_one_is_trained_again(tmp_path: Path) -> None:
     cache = StageCache(tmp_path)
     first = fit(training(), cache)
