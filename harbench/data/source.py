@@ -150,8 +150,13 @@ class WindowSource:
             self.dataset, self.indices[rows], self.standardiser, self.device, missing, plain
         )
 
+    def rows(self, order: IntArray) -> Tensor:
+        """Indices into the part as a tensor that lies where `batch` wants them."""
+        rows = torch.from_numpy(order)
+        return rows if self._resident is None else rows.to(self.device)
+
     def batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """x and observed, (B, T, N, C), of the windows at `rows` (CPU indices into the part)."""
+        """x and observed, (B, T, N, C), of the windows at `rows` (indices into the part)."""
         if self._resident is None:
             return self._read(rows.numpy())
         rows = rows.to(self.device)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 import harbench
 from harbench.data.impute import any_gaps
@@ -25,6 +26,7 @@ from harbench.discovery import is_method
 from harbench.evaluation.predict import Precision
 from harbench.method import Augment, Budget, Impute, Method
 from harbench.protocol import Condition
+from harbench.training.steps import with_graphs
 
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 ENGINE = ("data", "evaluation", "training")
@@ -73,6 +75,8 @@ def stage_keys(training: Training) -> list[str]:
         "device": training.device,
         "indicator": training.indicator,
     }
+    if with_graphs(torch.device(training.device)):
+        base["graphs"] = True
     keys: list[str] = []
     for stage in training.method.stages(training.budget):
         lossy = filled or (stage.labelled and training.augment != "none")

@@ -28,6 +28,7 @@ from harbench.streams import stream, torch_seed
 from harbench.training import checkpoint
 from harbench.training.identity import Training
 from harbench.training.length import Length, stage_length, steps_per_epoch
+from harbench.training.steps import Step, step_of
 
 # A killed training repeats at most so much; writing the state of a small network after each of its
 # short epochs would take longer than training it.
@@ -54,6 +55,13 @@ class StageData:
     y: Tensor | None
     validation: Labelled | None
     augment: Augmentation | None = None
+
+
+class Draws:
+    """The generators of a stage, seeded anew in every epoch: the method's and the faults'."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.masks, self.augmentation = torch.Generator(device), torch.Generator(device)
 
 
 @dataclass
@@ -94,15 +102,14 @@ def train(
     length = stage_length(stage, len(data.source), training.budget)
     with trained_parameters(stage, network) as trained:
         optimizer = stage.optimizer(iter(trained))
-        rates = [group["lr"] for group in optimizer.param_groups]
+        step = step_of(stage, network, optimizer, trained, data.source.device)
+        draws = Draws(data.source.device)
         state = _resume(partial, network, optimizer)
         begun, kept = time.perf_counter() - state.seconds, -math.inf
         while not length.over(state.epoch, state.improved):
             set_mode(stage, network)
             with precision_context(precision, data.source.device):
-                losses = _epoch(
-                    stage, length, network, data, optimizer, trained, rates, seed, state.epoch
-                )
+                losses = _epoch(stage, length, step, data, draws, seed, state.epoch)
             state.epoch += 1
             state.history.append(losses)
             if data.validation is not None and length.scores(state.epoch):
@@ -147,38 +154,23 @@ def batches(order: Tensor, size: int) -> list[Tensor]:
 def _epoch(
     stage: Stage,
     length: Length,
-    network: nn.Module,
+    step: Step,
     data: StageData,
-    optimizer: torch.optim.Optimizer,
-    trained: list[nn.Parameter],
-    rates: list[float],
+    draws: Draws,
     seed: int,
     epoch: int,
 ) -> dict[str, float]:
     """One pass over the stage's windows; the mean of every reported loss."""
     torch.manual_seed(torch_seed(seed, "torch", stage.name, epoch))
-    generator = torch.Generator(data.source.device)
-    generator.manual_seed(torch_seed(seed, "masks", stage.name, epoch))
-    augmentation = torch.Generator(data.source.device)
-    augmentation.manual_seed(torch_seed(seed, "augmentation", stage.name, epoch))
+    draws.masks.manual_seed(torch_seed(seed, "masks", stage.name, epoch))
+    draws.augmentation.manual_seed(torch_seed(seed, "augmentation", stage.name, epoch))
     order = stream(seed, "shuffling", stage.name, epoch).permutation(len(data.source))
-    parts = batches(torch.from_numpy(order), stage.batch_size)
+    parts = batches(data.source.rows(order), stage.batch_size)
     found: dict[str, list[Tensor]] = {}
-    for step, rows in enumerate(parts):
-        if stage.schedule is not None:
-            progress = (epoch * length.steps + step) / length.total_steps
-            for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                group["lr"] = rate * stage.schedule(progress)
-        losses = stage.loss(network, _batch(data, rows, generator, augmentation))
-        if isinstance(losses, Tensor):
-            losses = {"loss": losses}
-        optimizer.zero_grad(set_to_none=True)
-        losses["loss"].backward()  # type: ignore[no-untyped-call]
-        if stage.clip is not None:
-            nn.utils.clip_grad_norm_(trained, stage.clip)
-        optimizer.step()
-        for key, value in losses.items():
-            found.setdefault(key, []).append(value.detach())
+    for number, rows in enumerate(parts):
+        progress = (epoch * length.steps + number) / length.total_steps
+        for key, value in step(_batch(data, rows, draws), progress).items():
+            found.setdefault(key, []).append(value)
     shares = torch.tensor([len(rows) / len(order) for rows in parts], device=data.source.device)
     means = {key: float(torch.stack(values).float() @ shares) for key, values in found.items()}
     if not math.isfinite(means["loss"]):
@@ -189,16 +181,14 @@ def _epoch(
     return means
 
 
-def _batch(
-    data: StageData, rows: Tensor, generator: torch.Generator, augmentation: torch.Generator
-) -> Batch:
+def _batch(data: StageData, rows: Tensor, draws: Draws) -> Batch:
     x, observed = data.source.batch(rows)
     if data.augment is not None:
-        windows = data.source.indices[rows.numpy()]
-        x, observed = data.augment(x, observed, windows, augmentation)
+        windows = data.source.indices[rows.cpu().numpy()]
+        x, observed = data.augment(x, observed, windows, draws.augmentation)
     if data.y is None:
-        return Batch(x, observed, generator)
-    return LabelledBatch(x, observed, generator, data.y[rows.to(data.y.device)])
+        return Batch(x, observed, draws.masks)
+    return LabelledBatch(x, observed, draws.masks, data.y[rows.to(data.y.device)])
 
 
 def _select(

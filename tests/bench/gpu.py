@@ -21,16 +21,18 @@ import torch
 
 from harbench import registry
 from harbench.data.paths import write_json
-from harbench.errors import one_line
+from harbench.errors import TrainingError, one_line
 from harbench.method import BUDGETS, LabelledBatch, Stage
 from harbench.running.grid import Grid
 from harbench.running.plan import make_plan, training_of
 from harbench.running.prepared import Prepared
 from harbench.running.provenance import now, provenance
-from harbench.testing.bench import SHAPE, step, total, windows
+from harbench.testing.bench import SHAPE, step, windows
 from harbench.testing.windows import made_up, scores, training
+from harbench.training import steps
 from harbench.training.fit import Fitted, fit, stage_lengths
 from harbench.training.loop import set_mode, trained_parameters
+from harbench.training.steps import Cuda, GraphedStep
 
 WARM_UP = 3
 NINE = ("robusthar", "reformer", "informer", "timesnet", "msgnet", "simmtm", "maskcae",
@@ -75,28 +77,19 @@ def milliseconds(call: Callable[[], None], device: str, seconds: float) -> float
 
 
 def graphed(stage: Stage, network: torch.nn.Module, batch: LabelledBatch) -> Callable[[], None]:
-    """The step as a CUDA graph: captured once, then replayed. Raises what the capture raises."""
+    """The step as training replays it; TrainingError says why there is no graph."""
     set_mode(stage, network)
     with trained_parameters(stage, network) as trained:
-        optimizer = stage.optimizer(iter(trained))
-        for group in optimizer.param_groups:
-            group["capturable"] = True
-        graph, side = torch.cuda.CUDAGraph(), torch.cuda.Stream()
-        graph.register_generator_state(batch.generator)
+        step = GraphedStep(stage, network, stage.optimizer(iter(trained)), trained, Cuda())
+        for _ in range(steps.WARM_UP + 2 * steps.TIMED):
+            step(batch, 0.0)
+    if step.why:
+        raise TrainingError(step.why)
 
-        def take() -> None:
-            optimizer.zero_grad(set_to_none=True)
-            total(stage.loss(network, batch)).backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
+    def take() -> None:
+        step(batch, 0.0)
 
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            for _ in range(WARM_UP):
-                take()
-        torch.cuda.current_stream().wait_stream(side)
-        with torch.cuda.graph(graph):
-            take()
-    return graph.replay
+    return take
 
 
 def equality(name: str, device: str) -> dict[str, Any]:
@@ -110,7 +103,7 @@ def equality(name: str, device: str) -> dict[str, Any]:
     return {"method": name, "largest_difference": float((there - scores(ours, fitted)).abs().max())}
 
 
-def steps(name: str, device: str, seconds: float) -> Iterator[dict[str, Any]]:
+def stage_steps(name: str, device: str, seconds: float) -> Iterator[dict[str, Any]]:
     """Every stage of a method: milliseconds of a step, and of its graph or why there is none."""
     for stage, network in stages(name):
         batch = on(device, stage.batch_size)
@@ -120,7 +113,7 @@ def steps(name: str, device: str, seconds: float) -> Iterator[dict[str, Any]]:
         if device == "cuda":
             try:
                 found["graph"] = milliseconds(graphed(stage, network, batch), device, seconds)
-            except RuntimeError as error:  # what cannot be captured says so, in many kinds
+            except TrainingError as error:
                 found["no_graph"] = one_line(error)
         yield found
 
@@ -194,7 +187,7 @@ def main() -> None:
         write_json(given.out, {**parts, **made})
 
     for name in names:
-        for found in steps(name, given.device, given.seconds):
+        for found in stage_steps(name, given.device, given.seconds):
             add("steps", found)
     for count in map(int, given.processes.split(",")):
         add("side_by_side", side_by_side("robusthar", given.device, count, given.seconds))

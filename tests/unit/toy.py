@@ -82,7 +82,8 @@ class Toy(Method):
     def _reconstruct(self, network: Any, batch: Batch) -> dict[str, Tensor]:
         self.seen.append(("pretrain", hasattr(batch, "y")))
         self.rates.append(self.optimizer.param_groups[0]["lr"])
-        noise = torch.rand(batch.x.shape, generator=batch.generator) < 0.3
+        draws = batch.generator
+        noise = torch.rand(batch.x.shape, generator=draws, device=draws.device) < 0.3
         out = network["decode"](network["encode"](batch.x.masked_fill(noise, 0)))
         loss = F.mse_loss(out, batch.x.flatten(1))
         return {"loss": loss, "twice": 2 * loss}
