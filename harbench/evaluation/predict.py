@@ -19,13 +19,15 @@ BATCH = 256
 
 
 def precision_context(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
-    """Set how float32 products are computed; the context is mixed precision for bf16.
+    """Set how products and convolutions of float32 are computed; with bf16 a mixed precision.
 
     It keeps no casts of weights: it may surround many steps, each of which changes them.
     """
     if precision == "tf32" and device.type != "cuda":
         raise HarbenchError("--precision tf32 needs a CUDA GPU; use fp32 or bf16 on this device.")
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+    # PyTorch rounds the inputs of convolutions to TF32 unless it is told not to.
+    torch.backends.cudnn.allow_tf32 = precision == "tf32"
     if precision == "bf16":
         return torch.autocast(device.type, dtype=torch.bfloat16, cache_enabled=False)
     return nullcontext()

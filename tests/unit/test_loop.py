@@ -17,6 +17,7 @@ from unit.toy import Killed, Toy, ToyConfig, killer, same, training, weights
 from harbench.data.source import WindowSource
 from harbench.dataset import HARDataset, IntArray
 from harbench.errors import TrainingError
+from harbench.evaluation.predict import Precision, precision_context
 from harbench.method import Budget, LabelledBatch, Patience
 from harbench.protocol import Condition
 from harbench.training import fit as fitting
@@ -68,6 +69,15 @@ def test_bf16_trains_with_the_weights_of_every_step() -> None:
     for one, other in zip(plain, mixed, strict=True):
         losses = [[line["loss"] for line in cost.history] for cost in (one, other)]
         assert losses[0] == pytest.approx(losses[1], rel=0.02)
+
+
+@pytest.mark.parametrize(("precision", "rounded"), [("fp32", False), ("tf32", True)])
+def test_only_tf32_rounds_convolutions(precision: Precision, rounded: bool) -> None:
+    """PyTorch's own setting is True: fp32 on a GPU meant TF32 for every convolution."""
+    precision_context(precision, torch.device("cuda"))
+    assert torch.backends.cudnn.allow_tf32 is rounded
+    assert (torch.get_float32_matmul_precision() == "high") is rounded
+    precision_context("fp32", torch.device("cpu"))
 
 
 def test_a_cached_stage_is_loaded_and_a_damaged_one_is_trained_again(tmp_path: Path) -> None:
