@@ -99,7 +99,8 @@ class Cuda:
             finally:
                 torch.cuda.set_sync_debug_mode(before)
         torch.cuda.current_stream().wait_stream(self.side)
-        waits = [each for each in heard if "synchroniz" in str(each.message)]
+        # Switching the mode on warns, too, with other words.
+        waits = [each for each in heard if "called a synchronizing" in str(each.message)]
         return losses, f"{waits[0].filename}:{waits[0].lineno} waits for it" if waits else ""
 
     def capture(self, take: Callable[[], Losses], generator: torch.Generator) -> tuple[Any, Losses]:
@@ -179,7 +180,7 @@ class GraphedStep(Step):
         try:
             take = super()._take
             self.graph, self.left = self.graphs.capture(lambda: take(self.given), batch.generator)
-        except RuntimeError as error:
+        except (RuntimeError, AttributeError) as error:  # what an older torch lacks
             raise TrainingError(
                 f"Stage {self.stage.name!r} cannot be a CUDA graph: {one_line(error)}. "
                 "Run without HARBENCH_CUDA_GRAPHS."
