@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -23,9 +23,12 @@ def test_help_is_fast_and_needs_no_torch() -> None:
     )
     seconds = []
     for _ in range(3):
-        begun = time.perf_counter()
+        begun = os.times()
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-        seconds.append(time.perf_counter() - begun)
+        ended = os.times()
+        # Of the processor: on a busy machine the clock says little.
+        taken = ended.children_user + ended.children_system
+        seconds.append(taken - begun.children_user - begun.children_system)
         assert done.returncode == 0, done.stderr
     assert min(seconds) < 0.4
     assert all(verb in done.stdout for verb in ("run", "list", "results", "data"))
