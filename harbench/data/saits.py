@@ -4,21 +4,32 @@ from __future__ import annotations
 
 from functools import cached_property
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
 
 from harbench.data.missing import Missing
+from harbench.data.paths import cache_dir, locked, writing
 from harbench.data.source import Standardiser, read
 from harbench.dataset import FloatArray, HARDataset, IntArray
 from harbench.errors import needs
 from harbench.streams import torch_seed
 
 WINDOWS = 2000
-# The network that was trained last, by what it was trained on: the methods of a seed share it.
-_last: dict[tuple[object, ...], Any] = {}
+SETTINGS = {
+    "n_layers": 2,
+    "d_model": 64,
+    "n_heads": 4,
+    "d_k": 16,
+    "d_v": 16,
+    "d_ffn": 128,
+    "epochs": 100,
+}
 
 
 class Saits:
@@ -27,7 +38,8 @@ class Saits:
     It learns when the first gap is met, on at most 2,000 evenly spaced training windows and on the
     CPU: two layers, width 64, four heads, 100 epochs of Adam, no dropout. It sees (T, V) windows
     with their own gaps; PyPOTS hides a fifth of what is there and learns to rebuild it. Raises
-    HarbenchError where PyPOTS is not installed.
+    HarbenchError where PyPOTS is not installed. What it has learned is kept in the cache: the
+    methods of a seed share it.
     """
 
     def __init__(
@@ -58,32 +70,35 @@ class Saits:
         rows = np.linspace(0, len(self.train) - 1, count).round().astype(np.int64)
         raw, observed = read(self.dataset, self.train, rows, self.missing)
         values = np.where(observed, self.standardiser(raw, observed), np.float32(np.nan))
-        key = (values.shape, sha256(values.tobytes()).digest(), self.seed)
-        if key not in _last:
-            network = _trained(values.reshape(*values.shape[:2], -1), self.seed)
-            _last.clear()
-            _last[key] = network
-        return _last[key]
+        return _trained(values.reshape(*values.shape[:2], -1), self.seed)
 
 
 def _trained(values: FloatArray, seed: int) -> Any:
-    """SAITS for windows (W, T, V) with NaN as gaps."""
+    """SAITS for windows (W, T, V) with NaN as gaps, from the cache where it was trained before."""
+    import pypots
     from pypots.imputation import SAITS
 
+    told = f"{values.shape} {seed} {SETTINGS} {pypots.__version__}".encode()
+    path = cache_dir() / "imputers" / f"{sha256(told + values.tobytes()).hexdigest()}.safetensors"
     with torch.random.fork_rng():
         torch.manual_seed(torch_seed(seed, "imputation"))
-        network = SAITS(
-            n_steps=values.shape[1],
-            n_features=values.shape[2],
-            n_layers=2,
-            d_model=64,
-            n_heads=4,
-            d_k=16,
-            d_v=16,
-            d_ffn=128,
-            epochs=100,
-            device="cpu",
-            verbose=False,
-        )
-        network.fit({"X": values})
+        _, steps, features = values.shape
+        network = SAITS(n_steps=steps, n_features=features, device="cpu", verbose=False, **SETTINGS)
+        # First without the lock: a cache that has everything may be one that cannot be written.
+        if not _load(path, network.model):
+            with locked(path.with_suffix(".lock")):
+                if not _load(path, network.model):
+                    network.fit({"X": values})
+                    with writing(path) as temporary:
+                        save_file(network.model.state_dict(), temporary)
     return network
+
+
+def _load(path: Path, network: nn.Module) -> bool:
+    """Whether the network has the weights of the file now; not where it is damaged or missing."""
+    try:
+        network.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError):
+        return False
+    network.eval()
+    return True

@@ -23,6 +23,7 @@ KINDS = {
     "downloads": "downloaded archives",
     "stages": "trained stages",
     "partial": "stages in progress",
+    "imputers": "trained imputers",
     "predictions": "predictions",
     "indexes": "tables of records",
     "leftovers": "left by a kill",
@@ -74,7 +75,8 @@ def _kind(parts: tuple[str, ...]) -> str:
 def prune(days: float | None = None) -> list[Entry]:
     """Remove what kills have left, and states and halves of stages that nothing will go on from.
 
-    days: also stages, their states, predictions and tables that nobody has used for so long.
+    days: also stages, their states, imputers, predictions and tables that nobody has used for so
+    long.
     What a process is working on stays. All that is removed can be made again by running.
     """
     removed = []
@@ -97,14 +99,14 @@ def _needless(entry: Entry, old: bool) -> bool:
         return old or finished
     if entry.kind == "stages":
         return old or not finished
-    return old and entry.kind in ("predictions", "indexes")
+    return old and entry.kind in ("imputers", "predictions", "indexes")
 
 
 def _lock(path: Path) -> Path:
     """The lock of whoever writes a stage or a dataset; one that is not there for anything else."""
     mark = TEMPORARY.fullmatch(path.name)
     name = mark[1] if mark else path.name
-    if path.parent.name == "stages":
+    if path.parent.name in ("stages", "imputers"):
         return path.with_name(f"{name.partition('.')[0]}.lock")
     return cache_dir() / "locks" / f"{name}.lock"
 

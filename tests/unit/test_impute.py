@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, get_args
 
@@ -15,7 +16,6 @@ from hypothesis import strategies as st
 from torch import Tensor
 from unit.toy import INFO, Toy, ToyConfig, same, training, weights
 
-from harbench.data import saits
 from harbench.data.donors import NEIGHBOURS, Donors
 from harbench.data.impute import filler
 from harbench.data.missing import Missing, corrupt
@@ -203,45 +203,72 @@ class FakeSaits:
 
     made: ClassVar[list[dict[str, Any]]] = []
 
+    fitted: ClassVar[list[int]] = []
+
     def __init__(self, **options: Any) -> None:
         self.made.append(options)
+        self.model = torch.nn.Linear(1, 1)
 
     def fit(self, windows: dict[str, np.ndarray]) -> None:
         assert windows["X"].shape[1:] == (12, 4) and np.isnan(windows["X"]).any()
-        self.count = len(windows["X"])
+        self.fitted.append(len(windows["X"]))
+        torch.nn.init.constant_(self.model.weight, len(windows["X"]))
+        self.model.eval()
 
     def impute(self, windows: dict[str, np.ndarray]) -> np.ndarray:
         assert len(windows["X"]) == 1 and np.isnan(windows["X"]).any()
-        return np.nan_to_num(windows["X"], nan=self.count)
+        assert not self.model.training
+        return np.nan_to_num(windows["X"], nan=self.model.weight.item())
 
 
-def test_saits_learns_once_and_only_where_there_are_gaps(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def fake_saits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """PyPOTS is played; the folder of what it has learned."""
     package, module = ModuleType("pypots"), ModuleType("pypots.imputation")
     module.SAITS = FakeSaits  # type: ignore[attr-defined]
     package.__spec__ = module.__spec__ = type(sys.__spec__)("pypots", None)  # type: ignore[misc]
     monkeypatch.setitem(sys.modules, "pypots", package)
     monkeypatch.setitem(sys.modules, "pypots.imputation", module)
+    package.__version__ = "1"  # type: ignore[attr-defined]
     monkeypatch.setattr(FakeSaits, "made", [])
-    monkeypatch.setattr(saits, "_last", {})
+    monkeypatch.setattr(FakeSaits, "fitted", [])
+    monkeypatch.setenv("HARBENCH_CACHE", str(tmp_path))
+    return tmp_path / "imputers"
+
+
+def test_saits_learns_only_where_there_are_gaps(fake_saits: Path) -> None:
     data = dataset()
     standardiser = fitted("saits", data)
     complete = torch.ones(3, 12, 2, 2)
     assert torch.equal(standardiser.finish(complete, complete > 0)[0], complete)
-    assert FakeSaits.made == []
+    assert FakeSaits.made == [] and not fake_saits.exists()
     x, observed = WindowSource(data, np.arange(40), standardiser, CPU).batch(torch.arange(40))
     some = observed.flatten(1).any(dim=1)[:, None, None, None]
     assert (x[~observed & some] == 30).all() and (x[7] == 0).all()
     (options,) = FakeSaits.made
     assert options["n_features"] == 4 and options["d_model"] == options["n_heads"] * options["d_k"]
-    again = WindowSource(data, np.arange(40), fitted("saits", data), CPU).batch(torch.arange(40))
-    assert torch.equal(again[0], x) and len(FakeSaits.made) == 1, "shared by the methods of a seed"
-    inputs(fitted("saits", data, seed=1), data, np.arange(40))
-    assert len(FakeSaits.made) == 2 and len(saits._last) == 1
+
+
+def test_the_methods_of_a_seed_share_what_saits_has_learned(fake_saits: Path) -> None:
+    """Each run has a process of its own: only the cache can be shared."""
+    data, rows = dataset(), np.arange(40)
+    x, _ = inputs(fitted("saits", data), data, rows)
+    (kept,) = fake_saits.glob("*.safetensors")
+    assert torch.equal(inputs(fitted("saits", data), data, rows)[0], x)
+    assert len(FakeSaits.fitted) == 1
+    inputs(fitted("saits", data, seed=1), data, rows)
+    assert len(FakeSaits.fitted) == 2, "another seed learns for itself"
+    kept.write_bytes(kept.read_bytes()[:-3])
+    assert torch.equal(inputs(fitted("saits", data), data, rows)[0], x)
+    assert len(FakeSaits.fitted) == 3, "a damaged file is made anew"
 
 
 @pytest.mark.slow
-def test_the_real_saits_fills_gaps_better_than_the_mean_and_always_alike() -> None:
+def test_the_real_saits_fills_gaps_better_than_the_mean_and_always_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("pypots", reason="needs harbench[impute]")
+    monkeypatch.setenv("HARBENCH_CACHE", str(tmp_path))
     phase = np.random.default_rng(0).uniform(0, 2 * np.pi, (40, 1, 1, 1))
     time, shift = np.linspace(0, 6, 12)[:, None, None], np.arange(4).reshape(2, 2)
     data = from_arrays((np.sin(phase + time + shift) + 3).astype(np.float32), np.zeros(40), INFO)
@@ -255,6 +282,7 @@ def test_the_real_saits_fills_gaps_better_than_the_mean_and_always_alike() -> No
     assert error < without / 2
     alone = [inputs(fitted("saits", data), data, rows[[i]])[0] for i in (0, 9)]
     assert torch.equal(torch.cat(alone), x[[0, 9]])
+    assert len(list((tmp_path / "imputers").glob("*.safetensors"))) == 1
 
 
 def test_saits_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
