@@ -19,6 +19,7 @@ from harbench.errors import HarbenchError, one_line
 from harbench.evaluation.predict import one_thread
 from harbench.method import FitStage, LabelledBatch, Stage
 from harbench.options import build, differences
+from harbench.testing.devices import computes_where_its_batch_is
 from harbench.testing.leakage import PROBES, CheckError
 from harbench.testing.windows import (
     BUDGET,
@@ -202,6 +203,7 @@ CHECKS: dict[str, Callable[[str], None]] = {
         accepts_imputed_windows_with_the_indicator,
         leaves_inputs_and_randomness_alone,
         trains_what_it_says,
+        computes_where_its_batch_is,
         *PROBES,
     )
 }

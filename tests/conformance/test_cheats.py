@@ -134,6 +134,16 @@ class KeepsStateElsewhere(CNN):
         return scores
 
 
+class MixesDevices(CNN):
+    """On a GPU its new tensor would lie on the CPU."""
+
+    name = "cheat"
+
+    def logits(self, network: CNNNet, batch: Batch) -> Tensor:
+        scores = super().logits(network, batch)
+        return scores + torch.zeros(scores.shape[1])
+
+
 CAUGHT = {
     SeesTestWindows: "training ignores test windows",
     SeesTestLabels: "training ignores test labels",
@@ -144,6 +154,7 @@ CAUGHT = {
     WritesIntoItsInput: "leaves inputs and randomness alone",
     DrawsGlobally: "leaves inputs and randomness alone",
     KeepsStateElsewhere: "survives save and load",
+    MixesDevices: "computes where its batch is",
 }
 
 

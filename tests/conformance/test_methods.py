@@ -6,7 +6,10 @@ import pytest
 import torch
 
 from harbench import registry
+from harbench.method import BUDGETS, Stage
+from harbench.testing.bench import SHAPE
 from harbench.testing.conformance import CHECKS, SHAPES, check
+from harbench.testing.devices import META, waits
 from harbench.testing.windows import made_up, scores, training
 from harbench.training.fit import Fitted, fit
 
@@ -17,6 +20,21 @@ methods = pytest.mark.parametrize("name", registry.method_names())
 @pytest.mark.parametrize("which", CHECKS)
 def test_conformance(name: str, which: str) -> None:
     assert check(name, which) == ""
+
+
+# What cannot be a CUDA graph: a period is a shape, and the places of visible values are counted.
+WAITS = {("maskcae", "pretrain"), ("msgnet", "supervised"), ("st_mae", "pretrain"),
+         ("timesnet", "supervised")}  # fmt: skip
+
+
+@methods
+def test_the_host_waits_for_the_device_in_known_stages_only(name: str) -> None:
+    cls = registry.method_class(name)
+    method = cls(cls.Config())
+    network = method.build(SHAPE).to(META)
+    stages = [stage for stage in method.stages(BUDGETS["quick"]) if isinstance(stage, Stage)]
+    found = {(name, stage.name) for stage in stages if waits(stage, network, SHAPE)}
+    assert found == {each for each in WAITS if each[0] == name}
 
 
 @pytest.mark.cuda
