@@ -46,7 +46,10 @@ def installed(names: Iterable[str]) -> dict[str, str]:
 
 def command_line() -> str:
     """The command as the user typed it, without the interpreter's path; a record can hold it."""
-    return visible(" ".join([Path(sys.argv[0]).name, *sys.argv[1:]]))
+    program = Path(sys.argv[0])
+    module = program.name == "__main__.py"
+    name = f"python -m {program.parent.name}" if module else program.name
+    return visible(" ".join([name, *sys.argv[1:]]))
 
 
 @cache
