@@ -13,12 +13,17 @@ COMMAND = re.compile(
     r"^(?:\$ |<!-- begin: )harbench (.*?)(?: -->)?$|`harbench (.*?)`", re.MULTILINE
 )
 NUMBER = re.compile(r"(?<![\w.])[+-]?\d+\.\d+(?![\w.])")
+PAGES = (
+    (ROOT / "docs" / "findings.md", ""),
+    (ROOT / "docs" / "imputation.md", "What filling is worth"),
+    (ROOT / "README.md", "One finding"),
+)
 
 
 def sections() -> dict[str, str]:
-    """Heading -> text, of docs/findings.md and of the README's finding."""
+    """Heading -> text, of docs/findings.md and of what other pages say of the records."""
     found = {}
-    for page, wanted in ((ROOT / "docs" / "findings.md", ""), (ROOT / "README.md", "One finding")):
+    for page, wanted in PAGES:
         parts = re.split(r"^## (.+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
         pairs = zip(parts[1::2], parts[2::2], strict=True)
         found |= {head: text for head, text in pairs if wanted in ("", head)}
@@ -37,10 +42,7 @@ def test_its_numbers_are_what_its_commands_print(
 ) -> None:
     text = sections()[heading]
     prose = numbers(re.sub(r"`[^`]*`", "", FENCE.sub("", text)))
-    commands = re.findall(
-        r"^(?:\$ |<!-- begin: )harbench (.*?)(?: -->)?$|`harbench (.*?)`", text, re.M
-    )
-    commands = [first or second for first, second in commands]
+    commands = [first or second for first, second in COMMAND.findall(text)]
     assert commands or not prose, f"{heading}: no command prints {sorted(prose)}"
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
