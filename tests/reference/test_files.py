@@ -96,7 +96,7 @@ def test_a_file_named_inside_is_not_executed(cli: Cli, tmp_path: Path) -> None:
     assert not (tmp_path / "executed").exists()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(position=st.integers(0), byte=st.integers(0, 255), cut=st.booleans())
 def test_a_damaged_file_is_refused_in_words_or_read(
     position: int, byte: int, cut: bool, tmp_path_factory: pytest.TempPathFactory

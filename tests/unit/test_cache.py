@@ -60,7 +60,7 @@ def partial_of(folder: Path) -> Path:
     return partial
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(position=st.integers(0), bit=st.integers(0, 7))
 def test_a_flipped_bit_of_a_state_is_noticed(
     position: int, bit: int, tmp_path_factory: pytest.TempPathFactory

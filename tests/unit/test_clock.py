@@ -28,7 +28,7 @@ def arrivals(sampled: np.ndarray, seed: int, stalls: int = 8) -> np.ndarray:
     return np.round(np.maximum.accumulate(stamps), 3)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(period=periods, seed=seeds)
 def test_stalls_are_undone(period: float, seed: int) -> None:
     sampled = 1e9 + period * np.arange(COUNT)
@@ -38,7 +38,7 @@ def test_stalls_are_undone(period: float, seed: int) -> None:
     np.testing.assert_allclose(times, sampled, rtol=0, atol=0.002)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(period=periods, seed=seeds, lost=st.integers(2, 200), place=st.integers(160, COUNT - 160))
 def test_a_loss_stays_a_gap_of_its_length(period: float, seed: int, lost: int, place: int) -> None:
     sampled = period * np.delete(np.arange(COUNT + lost), np.arange(place, place + lost))
@@ -50,7 +50,7 @@ def test_a_loss_stays_a_gap_of_its_length(period: float, seed: int, lost: int, p
     np.testing.assert_allclose(times, sampled, rtol=0, atol=0.002)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=seeds, place=st.integers(1000, COUNT - 1200))
 def test_stalls_do_not_hide_a_loss(seed: int, place: int) -> None:
     sampled = 0.02 * np.delete(np.arange(COUNT + 50), np.arange(place, place + 50))
@@ -60,7 +60,7 @@ def test_stalls_do_not_hide_a_loss(seed: int, place: int) -> None:
     np.testing.assert_allclose(times[away], sampled[away], rtol=0, atol=0.002)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.integers(0, 3000), min_size=1, max_size=2500), st.booleans())
 def test_any_stamps_give_increasing_times_that_are_not_late(steps: list[int], equal: bool) -> None:
     stamps = np.cumsum(np.array(steps) + (not equal)) / 1000
@@ -70,7 +70,7 @@ def test_any_stamps_give_increasing_times_that_are_not_late(steps: list[int], eq
     assert equal or kept.all()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(periods, st.integers(1, 3000))
 def test_a_clean_series_is_left(period: float, count: int) -> None:
     stamps = np.round(period * np.arange(count), 3)

@@ -71,7 +71,7 @@ imputations = pytest.mark.parametrize("impute", FITTED)
 
 @imputations
 @given(seed=st.integers(0, 50), holes=st.sampled_from([0.0, 0.1, 0.5]))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_observed_values_and_the_mask_stay_and_nothing_is_left_undefined(
     impute: Impute, seed: int, holes: float
 ) -> None:
@@ -87,7 +87,7 @@ def test_observed_values_and_the_mask_stay_and_nothing_is_left_undefined(
 
 @imputations
 @given(seed=st.integers(0, 50), junk=st.sampled_from([1e9, -3.0, np.nan]))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_values_under_the_mask_never_matter(impute: Impute, seed: int, junk: float) -> None:
     data, everything = dataset(seed), np.arange(40)
     missing = lost(data, seed)
@@ -101,7 +101,7 @@ def test_values_under_the_mask_never_matter(impute: Impute, seed: int, junk: flo
 
 @imputations
 @given(order=st.permutations(list(range(40))), size=st.integers(1, 40))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_neither_batch_nor_order_matters(impute: Impute, order: list[int], size: int) -> None:
     data = dataset()
     standardiser = fitted(impute, data)
@@ -128,7 +128,7 @@ def test_test_windows_do_not_influence_the_fit(impute: Impute) -> None:
 
 
 @given(seed=st.integers(0, 200))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_linear_is_numpy_s_interpolation_hold_the_last_value_mean_the_mean(seed: int) -> None:
     data = dataset(seed, 0.3)
     plain = Standardiser.fit(data, TRAIN)

@@ -45,7 +45,7 @@ def agrees(root: Path) -> None:
     assert list(map(str, found.problems)) == list(map(str, wanted.problems))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(
         st.tuples(

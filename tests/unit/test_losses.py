@@ -65,7 +65,7 @@ def touched(scale: str, rate: float, dataset: HARDataset, seed: int = 0) -> np.n
     return lost
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     scale=st.sampled_from(LOSSES),
     rate=st.sampled_from(RATES),
@@ -104,7 +104,7 @@ def test_rates_are_exact_as_each_definition_says(
         assert (each_channel == round(rate * count * steps)).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     scale=st.sampled_from(LOSSES),
     shape=shapes,
@@ -143,7 +143,7 @@ def test_they_depend_on_seed_part_and_data_alone(scale: str) -> None:
         assert (touched(scale, 0.25, other) != base).any()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(scale=st.sampled_from(LOSSES), rows=st.lists(st.integers(0, 23), min_size=1, max_size=9))
 def test_some_windows_have_the_corruption_that_all_have(scale: str, rows: list[int]) -> None:
     made, chosen = data((10, 3, 2), step=5), np.array(rows)
@@ -155,7 +155,7 @@ def test_some_windows_have_the_corruption_that_all_have(scale: str, rows: list[i
     np.testing.assert_array_equal(some.values(made.windows[chosen], ALL), expected)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(scale=st.sampled_from(["blackout", "strap", "burst"]), step=st.integers(1, 9))
 def test_overlapping_windows_agree_on_what_is_lost(scale: str, step: int) -> None:
     made = data((10, 3, 2), step=step)
@@ -224,7 +224,7 @@ def test_a_method_sees_what_a_stuck_sensor_repeats() -> None:
     assert (x[window, since:, sensor] == x[window, since - 1, sensor]).all()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(rate=st.floats(0.01, 0.9), decimals=st.integers(0, 3))
 def test_saturated_values_are_the_farthest(rate: float, decimals: int) -> None:
     made = data((12, 2, 2), gaps=0.1)
@@ -253,7 +253,7 @@ def test_what_does_not_fit_is_said_in_words() -> None:
         assert touched(scale, 0.25, lone).any()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(scale=st.sampled_from(LOSSES), shape=shapes)
 def test_half_of_everything_can_go(scale: str, shape: tuple[int, int, int]) -> None:
     assume(scale != "stuck" or shape[0] > 4)
@@ -281,7 +281,7 @@ def test_training_windows_can_lose_the_same(scale: str) -> None:
     assert any((weights[1][key] != value).any() for key, value in weights[0].items())
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(shape=shapes, rate=st.floats(0.5, 0.95), seed=st.integers(0, 9))
 def test_a_joint_loss_leaves_a_present_channel_outside_the_segment(
     shape: tuple[int, int, int], rate: float, seed: int

@@ -6,7 +6,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import (
     accuracy_score,
@@ -22,7 +22,6 @@ CLASSES = 5
 labels = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=40)
 
 
-@settings(deadline=None)
 @given(labels)
 def test_scores_follow_scikit_learn_on_present_classes(pairs: list[tuple[int, int]]) -> None:
     true, predicted = np.array(pairs).T
@@ -67,7 +66,6 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.sampled_from([0.1, 1.0, 4.0]))
 def test_probabilities_are_scored_by_definition(seed: int, count: int, spread: float) -> None:
     draws = np.random.default_rng(seed)

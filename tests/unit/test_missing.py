@@ -36,7 +36,7 @@ def mask(
     return ~corrupt(condition, count, shape, fingerprint, seed).observed(slice(None))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     scale=st.sampled_from(SCALES[:3]),
     rate=st.floats(0.01, 0.45),
@@ -67,7 +67,7 @@ def test_rates_are_exact_and_no_window_is_lost(
     assert not lost.all(axis=(1, 2, 3)).any()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     scale=st.sampled_from(SCALES), count=st.integers(1, 80), shape=shapes, seed=st.integers(0, 9)
 )
@@ -106,7 +106,7 @@ def test_a_part_of_the_windows_has_the_same_mask() -> None:
     assert (whole.observed(rows) == whole.observed(slice(None))[rows]).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     scale=st.sampled_from(["channel", "sensor"]),
     rate=st.sampled_from([0.1, 0.3, 0.5]),
@@ -125,7 +125,7 @@ def test_a_window_keeps_what_it_alone_has(scale: str, rate: float, seed: int, ga
     assert (left == had.reshape(30, -1).any(axis=1)).all()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     scale=st.sampled_from(["channel", "sensor"]),
     present=st.lists(st.lists(st.booleans(), min_size=3, max_size=3), min_size=1, max_size=5),

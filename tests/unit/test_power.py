@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from unit.frames import CLEAN, records
@@ -33,7 +33,6 @@ def test_a_true_difference_of_that_size_is_found_as_often_as_it_says() -> None:
     ratio=st.sampled_from([0.0, 0.25]),
     family=st.integers(1, 30),
 )
-@settings(deadline=None)
 def test_alone_is_where_the_test_turns_and_the_others_are_larger(
     values: list[float], ratio: float, family: int
 ) -> None:

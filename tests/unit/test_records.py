@@ -177,7 +177,7 @@ JUNK = st.sampled_from(
 WHOLE = values()
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200)
 @given(st.sampled_from(every_key(WHOLE)), JUNK)
 def test_any_value_may_be_junk(
     tmp_path_factory: pytest.TempPathFactory, keys: tuple[Any, ...], junk: object
@@ -199,7 +199,7 @@ def test_any_value_may_be_junk(
         Record.model_validate_json(found.model_dump_json())
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(st.integers(0, 2500), st.binary(max_size=4), st.sampled_from([0, 1, 30, 10_000]))
 def test_any_bytes_are_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, begin: int, junk: bytes, gone: int

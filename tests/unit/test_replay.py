@@ -98,7 +98,7 @@ def test_gaps_of_overlapping_windows_count_once(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(bits=st.integers(1, 2**24 - 1), seed=st.integers(0, 9))
 def test_windows_of_the_same_sensors_get_exactly_the_exported_masks(
     bits: int, seed: int, tmp_path_factory: pytest.TempPathFactory

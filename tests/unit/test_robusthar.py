@@ -77,7 +77,7 @@ def test_patches_cover_every_window_and_waste_little(
     assert 0 <= patches * patch - steps < patch
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(count=st.integers(2, 6), seed=st.integers(0, 1000))
 def test_body_order_is_the_shortest_path_from_the_top(count: int, seed: int) -> None:
     points = np.random.default_rng(seed).normal(size=(count, 3))
@@ -98,7 +98,7 @@ def test_body_order_of_many_sensors_is_a_path_that_two_opt_cannot_shorten() -> N
     assert [line[i][2] for i in order] == sorted((z for *_, z in line), reverse=True)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(rate=st.floats(0.01, 0.99), total=st.integers(2, 40), seed=st.integers(0, 100))
 def test_mask_counts_are_the_rate_in_expectation(rate: float, total: int, seed: int) -> None:
     counts = masked_counts(rate, total, 4000, torch.Generator().manual_seed(seed)).double()

@@ -202,7 +202,7 @@ def test_sensors_in_one_place_are_drawn_apart() -> None:
     assert places[0][1] - places[1][1] > 0.16 and places[2][1] == places[0][1]
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.lists(st.tuples(*[st.floats(-0.4, 0.4)] * 2, st.floats(-1, 0.8)), min_size=3, max_size=3))
 def test_texts_beside_the_body_do_not_cover_each_other(places: list[Any]) -> None:
     body = sensor_map([replace(made_up(3), positions=tuple(places))]).axes[0]

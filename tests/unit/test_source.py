@@ -41,7 +41,7 @@ def test_statistics_come_from_observed_training_values_only() -> None:
 
 
 @given(seed=st.integers(0, 20), holes=st.sampled_from([0.0, 0.001, 0.01, 0.2]))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_gaps_and_complete_part_the_test_windows(seed: int, holes: float) -> None:
     data, test = dataset(seed, holes), np.arange(5, 37)
     gaps = np.isnan(data.windows[test]).any(axis=(1, 2, 3))
@@ -68,7 +68,7 @@ def test_constant_and_never_observed_channels_are_harmless() -> None:
     assert (x[:, :, 0, 0] == 0).all() and not observed[:, :, 1, 1].any()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     scale=st.sampled_from(["segment", "channel", "sensor", "mixed"]),
     junk=st.sampled_from([np.nan, 1e9, -3.0]),

@@ -42,7 +42,7 @@ def dataset(subjects: int = 6, per_recording: int = 30, step: int = 10) -> HARDa
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     counts=st.lists(st.integers(1, 60), min_size=2, max_size=6),
     share=st.floats(0, 1),
@@ -69,7 +69,7 @@ def test_stratified_keeps_proportions(
         assert len(chosen) == count
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     kind=st.sampled_from(["random", "subject", "loso", "recording"]),
     seed=st.integers(0, 5),
@@ -142,7 +142,7 @@ def nearest(data: HARDataset, window: int, others: np.ndarray) -> float:
     )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**32), recordings=st.integers(8, 30))
 def test_a_recording_split_holds_out_blocks_and_drops_only_what_is_near(
     seed: int, recordings: int
@@ -180,7 +180,7 @@ def test_what_is_too_short_for_a_recording_split_is_said() -> None:
         split(short, "recording", 0.15, 0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32), recordings=st.integers(1, 6))
 def test_leakage_and_touching_are_what_they_say(seed: int, recordings: int) -> None:
     data = scattered(seed, recordings, 20)
@@ -223,7 +223,7 @@ def test_too_few_subjects_is_said() -> None:
         split(dataset(subjects=2), "subject", 0.15, 0)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(sizes=st.lists(st.integers(1, 40), min_size=3, max_size=20), folds=st.integers(3, 7))
 def test_folds_test_everybody_exactly_once_and_are_balanced(sizes: list[int], folds: int) -> None:
     people = np.repeat([f"p{i:02}" for i in range(len(sizes))], sizes)

@@ -126,7 +126,7 @@ def test_an_unknown_control_is_an_error() -> None:
         paper_table(records(SCORES), [CLEAN], Rules(control="robusthat"))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.permutations(range(30)))
 def test_the_order_of_records_changes_no_byte(order: list[int]) -> None:
     frame = records(SCORES, conditions=(CLEAN, MIXED))

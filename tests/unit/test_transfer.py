@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from unit.frames import records
 
@@ -45,7 +45,6 @@ def test_each_cell_is_the_mean_of_its_seeds_and_the_best_of_a_test_is_marked() -
 
 
 @given(scales=st.integers(1, 8), seeds=st.integers(1, 3))
-@settings(deadline=None)
 def test_text_fits_into_80_columns_and_shows_every_test_once(scales: int, seeds: int) -> None:
     found = matrix({label: [100.0] * seeds for label in LABELS.values()}, scales)
     text = as_text(found)

@@ -61,7 +61,7 @@ def test_attention_drops_weights_and_keeps_their_mean() -> None:
     assert float(mixed[..., 0].var()) == pytest.approx(0.25 / 0.75 / 50, rel=0.05)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(rate=st.floats(0, 0.95), seed=st.integers(0, 1000))
 def test_dropout_drops_at_its_rate_and_keeps_the_mean(rate: float, seed: int) -> None:
     torch.manual_seed(seed)

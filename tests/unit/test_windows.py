@@ -37,7 +37,7 @@ def test_a_regular_recording_is_cut_untouched() -> None:
         assert (window.values == take.values[window.start : window.start + 10]).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     jitter=st.floats(0, 0.9),
     rate=st.sampled_from([20.0, 33.0, 50.0, 120.0]),
@@ -55,7 +55,7 @@ def test_resampling_follows_the_time_stamps(jitter: float, rate: float, seed: in
     assert len(labels) == len(grid)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     first=st.integers(5, 40),
     second=st.integers(5, 40),
@@ -104,7 +104,7 @@ def test_missing_samples_stay_missing_and_do_not_spread() -> None:
     assert not np.isnan(finer[:, 0]).any()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(origin=st.integers(0, 1_500_000_000_000))
 def test_a_grid_point_on_a_sample_needs_only_that_sample(origin: int) -> None:
     milliseconds = origin + 10 * np.arange(200)
@@ -185,7 +185,7 @@ def test_without_a_lower_rate_nothing_is_filtered() -> None:
         assert np.abs(values[:, 0, 0] - expected).max() < 3e-3
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     holes=st.lists(st.tuples(st.integers(0, 799), st.integers(1, 60)), max_size=12),
     even=st.booleans(),
