@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import os
 import sys
 import traceback
 from collections.abc import Iterable, Iterator
@@ -114,7 +115,8 @@ def _import(kind: str, name: str) -> None:
 
 def _absent(kind: str, name: str, known: Iterable[str]) -> HarbenchError:
     """The error for a name that is not registered; a file of that name here is what was meant."""
-    if name.isidentifier() and Path(f"{name}.py").is_file():
+    # Path.is_file raises for a name that is too long to be one.
+    if name.isidentifier() and os.path.isfile(f"{name}.py"):  # noqa: PTH113
         return HarbenchError(
             f"Unknown {kind} {name!r}. There is a file {name}.py here: name it by its path, "
             f"as in --{kind} ./{name}.py"

@@ -80,3 +80,8 @@ def test_a_file_that_was_meant_is_named(
     (tmp_path / "my_net.py").touch()
     with pytest.raises(HarbenchError, match=rf"as in --{kind} \./my_net\.py"):
         find("my_net")
+
+
+def test_a_name_too_long_for_a_file_is_unknown() -> None:
+    with pytest.raises(HarbenchError, match="Unknown dataset"):
+        registry.dataset_class("é" * 300)
