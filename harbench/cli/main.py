@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from typing import Annotated
 
@@ -100,4 +101,9 @@ def main() -> None:
             app()
         except HarbenchError as error:
             say(f"harbench: {error}", err=True)
+            sys.exit(2)
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            say(f"harbench: {error.filename}: {error.strerror}.", err=True)
             sys.exit(2)

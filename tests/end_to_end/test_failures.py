@@ -19,6 +19,24 @@ from harbench.errors import HarbenchError
 RUN = ("run", "--method", "robusthar", "--protocol", "clean", "--dataset", DATASET)
 
 
+LONG = "a" * 300
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "--method", "cnn", "--protocol", f"{LONG}.toml"),
+        ("check", f"./{LONG}.py"),
+        ("results", "predictions", LONG, "--out", "x.csv"),
+        ("table", "--protocol", "clean", "--results", LONG),
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_path_too_long_for_a_file_is_said(cli: Cli, arguments: tuple[str, ...]) -> None:
+    answer = cli(*arguments)
+    assert answer.code == 2 and answer.err.replace("\n", "").endswith(": File name too long.")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
