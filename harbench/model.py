@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from torch import nn
 
 from harbench import registry
-from harbench.data import store
+from harbench.data import store, tensor_files
 from harbench.data.impute import ALONE, alone
 from harbench.data.paths import write_json
 from harbench.data.source import Standardiser, WindowSource
@@ -160,7 +160,7 @@ def save(model: Model, folder: Path) -> None:
     tensors = checkpoint.with_prefix("network", dict(model.network.state_dict()))
     tensors["mean"] = torch.from_numpy(model.standardiser.mean)
     tensors["std"] = torch.from_numpy(model.standardiser.std)
-    checkpoint.save(folder / WEIGHTS, tensors, {})
+    tensor_files.save(folder / WEIGHTS, tensors, {})
     write_json(folder / CARD, model.card.model_dump(mode="json"))
 
 
@@ -181,7 +181,7 @@ def load(folder: str | Path, method: str = "", device: str = "cpu") -> Model:
             f"here; it was harbench {card.packages.get('harbench', '?')}. Train and export anew."
         )
     built = cls(build(cls.Config, card.config, f"{folder / CARD}: method {card.method!r}"))
-    found = checkpoint.load(folder / WEIGHTS)
+    found = tensor_files.load(folder / WEIGHTS)
     if found is None:
         raise HarbenchError(f"{folder / WEIGHTS} is absent or damaged. Export the model anew.")
     tensors, _ = found

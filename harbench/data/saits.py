@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from harbench.data import tensor_files
 from harbench.data.missing import Missing
-from harbench.data.paths import cache_dir, locked, writing
+from harbench.data.paths import cache_dir, locked
 from harbench.data.source import Standardiser, read
 from harbench.dataset import FloatArray, HARDataset, IntArray
 from harbench.errors import needs
@@ -89,16 +88,14 @@ def _trained(values: FloatArray, seed: int) -> Any:
             with locked(path.with_suffix(".lock")):
                 if not _load(path, network.model):
                     network.fit({"X": values})
-                    with writing(path) as temporary:
-                        save_file(network.model.state_dict(), temporary)
+                    tensor_files.save(path, network.model.state_dict(), {})
     return network
 
 
 def _load(path: Path, network: nn.Module) -> bool:
     """Whether the network has the weights of the file now; not where it is damaged or missing."""
-    try:
-        network.load_state_dict(load_file(path))
-    except (OSError, SafetensorError, RuntimeError):
-        return False
-    network.eval()
-    return True
+    found = tensor_files.load(path)
+    if found is not None:
+        network.load_state_dict(found[0])
+        network.eval()
+    return found is not None

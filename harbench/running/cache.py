@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harbench.data import store
+from harbench.data import store, tensor_files
 from harbench.data.paths import TEMPORARY, cache_dir, is_locked, remove
 from harbench.errors import HarbenchError
 from harbench.running.predictions import damage
-from harbench.training import checkpoint
 from harbench.training.cache import StageCache
 
 DAY = 86_400.0
@@ -76,8 +75,7 @@ def prune(days: float | None = None) -> list[Entry]:
     """Remove what kills have left, and states and halves of stages that nothing will go on from.
 
     days: also stages, their states, imputers, predictions and tables that nobody has used for so
-    long.
-    What a process is working on stays. All that is removed can be made again by running.
+    long. What a process is working on stays. All that is removed can be made again by running.
     """
     removed = []
     for entry in list(entries()):
@@ -117,8 +115,8 @@ def damages() -> Iterator[tuple[Path, str]]:
     for entry in entries():
         name, again = entry.path.name, "the next run that needs it makes it anew"
         whole = True
-        if entry.kind == "partial":
-            whole = checkpoint.load(entry.path) is not None
+        if entry.kind in ("partial", "imputers"):
+            whole = tensor_files.load(entry.path) is not None
         elif entry.kind == "stages" and name.endswith(".json"):
             whole = stages.is_whole(name.removesuffix(".json"))
         elif entry.kind == "predictions":

@@ -15,9 +15,9 @@ from typing import Any
 from torch import nn
 from torch.nn.modules.module import _EXTRA_STATE_KEY_SUFFIX
 
+from harbench.data import tensor_files
 from harbench.data.paths import cache_dir, leftovers, locked, remove, write_json
 from harbench.errors import HarbenchError
-from harbench.training import checkpoint
 
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 NOTE = {"sha256": str, "seconds": float, "best_epoch": int, "history": list}
@@ -56,10 +56,10 @@ class StageCache:
         """Whether a finished stage is there and undamaged."""
         return self._read(key) is not None
 
-    def _read(self, key: str) -> tuple[dict[str, Any], checkpoint.Tensors] | None:
+    def _read(self, key: str) -> tuple[dict[str, Any], tensor_files.Tensors] | None:
         if not self.has(key):
             return None
-        note, found = _read_note(self._note(key)), checkpoint.load(self._weights(key))
+        note, found = _read_note(self._note(key)), tensor_files.load(self._weights(key))
         if note is None or found is None or _sha256(self._weights(key)) != note["sha256"]:
             return None
         return note, found[0]
@@ -85,7 +85,7 @@ class StageCache:
 
     def save(self, key: str, network: nn.Module, note: dict[str, Any]) -> None:
         """Keep a finished stage and drop its partial state."""
-        checkpoint.save(self._weights(key), dict(network.state_dict()), {})
+        tensor_files.save(self._weights(key), dict(network.state_dict()), {})
         write_json(self._note(key), {**note, "sha256": _sha256(self._weights(key))})
         self.partial(key).unlink(missing_ok=True)
 
@@ -122,7 +122,7 @@ def _read_note(path: Path) -> dict[str, Any] | None:
     return note if whole else None
 
 
-def _require_own(path: Path, tensors: checkpoint.Tensors) -> None:
+def _require_own(path: Path, tensors: tensor_files.Tensors) -> None:
     """Refuse a fitted object, which is restored by running code, that another user has written."""
     facts = path.stat()
     own = facts.st_uid == os.geteuid() and not facts.st_mode & OTHERS_WRITE

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from harbench.data import tensor_files
 from harbench.data.augment import Augmentation
 from harbench.data.source import WindowSource
 from harbench.errors import TrainingError
@@ -216,7 +217,7 @@ def _select(
 
 def _keep(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, state: State) -> None:
     tensors, plain = checkpoint.optimizer_tensors(optimizer)
-    checkpoint.save(
+    tensor_files.save(
         path,
         {
             **checkpoint.with_prefix("network", network.state_dict()),
@@ -238,7 +239,7 @@ def _keep(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, stat
 
 def _resume(path: Path | None, network: nn.Module, optimizer: torch.optim.Optimizer) -> State:
     """Continue from the state kept at `path`; a fresh start where there is none."""
-    found = checkpoint.load(path) if path is not None else None
+    found = tensor_files.load(path) if path is not None else None
     if found is None:
         return State()
     tensors, header = found

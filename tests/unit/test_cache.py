@@ -15,11 +15,11 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from unit.toy import Killed, killer, same, training, weights
 
-from harbench.data import paths
+from harbench.data import paths, tensor_files
 from harbench.data.paths import writing
 from harbench.errors import HarbenchError
 from harbench.nn.estimator import Estimator
-from harbench.training import checkpoint, loop
+from harbench.training import loop
 from harbench.training.cache import StageCache
 from harbench.training.fit import fit
 
@@ -68,11 +68,11 @@ def test_a_flipped_bit_of_a_state_is_noticed(
     path = tmp_path_factory.mktemp("state") / "key.partial.safetensors"
     tensors = {"a": torch.arange(5.0), "b": torch.tensor([True, False]), "c": torch.tensor(2)}
     header = {"epoch": 3, "best": [0.5, -1.0]}
-    checkpoint.save(path, tensors, header)
+    tensor_files.save(path, tensors, header)
     content = bytearray(path.read_bytes())
     content[position % len(content)] ^= 1 << bit
     path.write_bytes(content)
-    found = checkpoint.load(path)
+    found = tensor_files.load(path)
     # A bit of the layout (a space, say) may say the same in another way.
     assert found is None or (same(found[0], tensors) and found[1] == header)
 
@@ -82,7 +82,7 @@ def test_a_state_of_another_stage_or_epoch_is_not_continued(tmp_path: Path) -> N
     partial = partial_of(tmp_path)
     other = partial.with_name("0" * 64 + ".partial.safetensors")
     other.write_bytes(partial.read_bytes())
-    assert checkpoint.load(partial) is not None and checkpoint.load(other) is None
+    assert tensor_files.load(partial) is not None and tensor_files.load(other) is None
     with safe_open(partial, framework="pt") as file:
         note = json.loads(file.metadata()["note"])
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
