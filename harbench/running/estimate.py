@@ -22,6 +22,7 @@ from harbench.training.cache import StageCache
 from harbench.training.fit import fit_once, initial_network, input_shape, stage_lengths
 from harbench.training.identity import Training, stage_keys
 from harbench.training.loop import Labelled, StageData, set_mode, trained_parameters
+from harbench.training.steps import Step
 
 STEPS = 3
 
@@ -84,15 +85,10 @@ def time_stage(training: Training, stage: Stage | FitStage) -> float:
         set_mode(stage, network)
         times = []
         with trained_parameters(stage, network) as trained:
-            optimizer = stage.optimizer(iter(trained))
+            step = Step(stage, network, stage.optimizer(iter(trained)), trained)
             for _ in range(STEPS + 1):
                 begun = time.perf_counter()
-                losses = stage.loss(network, batch)
-                loss = losses if isinstance(losses, Tensor) else losses["loss"]
-                optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
-                float(loss.detach())
+                float(step.take(batch)["loss"])
                 times.append(time.perf_counter() - begun)
     return float(np.median(times[1:]))
 

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.autograd.profiler import profile
 
 from harbench import registry
@@ -22,6 +22,7 @@ from harbench.evaluation.predict import one_thread
 from harbench.method import BUDGETS, Batch, InputShape, LabelledBatch, Method, Stage
 from harbench.testing.yardsticks import LOSS, plain
 from harbench.training.loop import set_mode, trained_parameters
+from harbench.training.steps import Step, named
 
 # The shape of DSADS.
 SHAPE = InputShape(
@@ -122,21 +123,14 @@ def step(
         if "fused" in group:
             group["fused"] = None
 
+    own = Step(dataclasses.replace(stage, loss=loss), network, optimizer, trained)
+
     def take() -> None:
         set_mode(stage, network)
         with trained_parameters(stage, network):
-            total(loss(network, batch)).backward()  # type: ignore[no-untyped-call]
-        if stage.clip is not None:
-            nn.utils.clip_grad_norm_(trained, stage.clip)
-        optimizer.step()
-        optimizer.zero_grad()
+            own.take(batch)
 
     return take
-
-
-def total(losses: Tensor | dict[str, Tensor]) -> Tensor:
-    """What is minimised, of what a loss gives."""
-    return losses if isinstance(losses, Tensor) else losses["loss"]
 
 
 def _seconds(call: Callable[[], None]) -> float:
@@ -175,7 +169,7 @@ def deviation(method: Method, index: int) -> float:
         batch.generator.manual_seed(0)
         set_mode(stage, each)
         with trained_parameters(stage, each):
-            value = total(loss(each, batch))
+            value = named(loss(each, batch))["loss"]
             value.backward()  # type: ignore[no-untyped-call]
         gradients = {k: p.grad for k, p in each.named_parameters() if p.grad is not None}
         norm = torch.stack([g.norm() for g in gradients.values()]).norm()

@@ -13,11 +13,12 @@ from torch import nn
 
 from harbench import registry
 from harbench.method import InputShape, LabelledBatch, Stage
-from harbench.testing.leakage import CheckError
-from harbench.testing.windows import BUDGET
+from harbench.testing.leakage import SHAPE, CheckError
+from harbench.testing.windows import BUDGET, made_up
+from harbench.training.fit import input_shape
+from harbench.training.steps import named
 
 META = torch.device("meta")
-INPUT = InputShape(40, 2, 3, 3, 20.0, ((0.0, 0.0, 0.0), (0.1, 0.0, -0.2)))
 
 
 class _Draws(torch.Generator):
@@ -30,12 +31,13 @@ def computes_where_its_batch_is(name: str) -> None:
     """No stage and no scoring mixes tensors of the batch's device with new ones on the CPU."""
     cls = registry.method_class(name)
     method = cls(cls.test_config())
-    network = method.build(INPUT).to(META)
+    shape = input_shape(made_up(SHAPE))
+    network = method.build(shape).to(META)
     for stage in method.stages(BUDGET):
         if isinstance(stage, Stage):
-            waits(stage, network, INPUT)
+            waits(stage, network, shape)
     if any(True for _ in network.parameters()):
-        _waits(lambda batch: method.logits(network.eval(), batch), _batch(INPUT, 4), "scoring")
+        _waits(lambda batch: method.logits(network.eval(), batch), _batch(shape, 4), "scoring")
 
 
 def waits(stage: Stage, network: nn.Module, shape: InputShape) -> bool:
@@ -45,8 +47,7 @@ def waits(stage: Stage, network: nn.Module, shape: InputShape) -> bool:
     """
 
     def take(batch: LabelledBatch) -> Any:
-        losses = stage.loss(network.train(), batch)
-        loss = losses if isinstance(losses, torch.Tensor) else losses["loss"]
+        loss = named(stage.loss(network.train(), batch))["loss"]
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 

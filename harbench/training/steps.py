@@ -10,9 +10,9 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
@@ -26,40 +26,46 @@ Losses = dict[str, Tensor]
 WARM_UP, TIMED = 3, 10
 
 
+def named(losses: Tensor | Losses) -> Losses:
+    """What a stage's loss gives, as a dict; its entry "loss" is minimised."""
+    return {"loss": losses} if isinstance(losses, Tensor) else losses
+
+
+@dataclass(eq=False)
 class Step:
     """Forward, backward, clipping and optimiser, one kernel after another."""
 
-    def __init__(
-        self,
-        stage: Stage,
-        network: nn.Module,
-        optimizer: torch.optim.Optimizer,
-        trained: list[nn.Parameter],
-    ) -> None:
-        self.stage, self.network, self.optimizer, self.trained = stage, network, optimizer, trained
-        self.rates: list[float] = [group["lr"] for group in optimizer.param_groups]
+    stage: Stage
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    trained: list[nn.Parameter]
+
+    def __post_init__(self) -> None:
+        self.rates: list[float] = [group["lr"] for group in self.optimizer.param_groups]
 
     def __call__(self, batch: Batch, progress: float) -> Losses:
         """Take the step and give its losses. progress: of the stage, from 0 to 1."""
         if self.stage.schedule is not None:
-            for group, rate in zip(self.optimizer.param_groups, self._now(progress), strict=True):
-                group["lr"] = rate
-        return self._take(batch)
+            self._set(self._now(progress))
+        return self.take(batch)
 
-    def _now(self, progress: float) -> list[float]:
-        factor = 1.0 if self.stage.schedule is None else self.stage.schedule(progress)
-        return [rate * factor for rate in self.rates]
-
-    def _take(self, batch: Batch) -> Losses:
-        losses = self.stage.loss(self.network, batch)
-        if isinstance(losses, Tensor):
-            losses = {"loss": losses}
+    def take(self, batch: Batch) -> Losses:
+        """The same with the learning rates as they are."""
+        losses = named(self.stage.loss(self.network, batch))
         self.optimizer.zero_grad(set_to_none=True)
         losses["loss"].backward()  # type: ignore[no-untyped-call]
         if self.stage.clip is not None:
             nn.utils.clip_grad_norm_(self.trained, self.stage.clip)
         self.optimizer.step()
         return {key: value.detach() for key, value in losses.items()}
+
+    def _now(self, progress: float) -> list[float]:
+        factor = 1.0 if self.stage.schedule is None else self.stage.schedule(progress)
+        return [rate * factor for rate in self.rates]
+
+    def _set(self, rates: Sequence[float | Tensor]) -> None:
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate
 
 
 class Graphs(Protocol):
@@ -113,6 +119,7 @@ class Cuda:
         return graph, losses
 
 
+@dataclass(eq=False)
 class GraphedStep(Step):
     """A step that is replayed where a graph can be had and is faster; a line says why it is not.
 
@@ -120,18 +127,13 @@ class GraphedStep(Step):
     same generator. why: the reason why there is no graph, "" while there may be one.
     """
 
-    def __init__(
-        self,
-        stage: Stage,
-        network: nn.Module,
-        optimizer: torch.optim.Optimizer,
-        trained: list[nn.Parameter],
-        graphs: Graphs,
-    ) -> None:
-        super().__init__(stage, network, optimizer, trained)
-        self.graphs, self.graph, self.why = graphs, None, ""
+    graphs: Graphs
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.graph, self.why = None, ""
         self.taken, self.eager, self.replayed = 0, 0.0, 0.0
-        for group in optimizer.param_groups:
+        for group in self.optimizer.param_groups:
             group["capturable"] = True  # its counts of steps live on the device
 
     def __call__(self, batch: Batch, progress: float) -> Losses:
@@ -172,21 +174,19 @@ class GraphedStep(Step):
     def _capture(self, batch: Batch) -> None:
         """Nothing is computed yet: the graph is made for values to come."""
         self.given = _copy(batch)
-        groups, before = self.optimizer.param_groups, self._now(0.0)
+        before = self._now(0.0)
         if self.stage.schedule is not None:  # a number would be frozen into the graph
             self.now = [torch.tensor(rate, device=batch.x.device) for rate in before]
-            for group, rate in zip(groups, self.now, strict=True):
-                group["lr"] = rate
+            self._set(self.now)
         try:
-            take = super()._take
-            self.graph, self.left = self.graphs.capture(lambda: take(self.given), batch.generator)
+            found = self.graphs.capture(lambda: self.take(self.given), batch.generator)
         except (RuntimeError, AttributeError) as error:  # what an older torch lacks
             raise TrainingError(
                 f"Stage {self.stage.name!r} cannot be a CUDA graph: {one_line(error)}. "
                 "Run without HARBENCH_CUDA_GRAPHS."
             ) from None
-        for group, number in zip(groups, before, strict=True):
-            group["lr"] = number
+        self.graph, self.left = found
+        self._set(before)
 
     def _replay(self, batch: Batch, progress: float) -> Losses:
         for name, place in _tensors(self.given).items():

@@ -225,7 +225,7 @@ TARGETS = {"arguments": arguments, "toml": toml, "record": a_record, "note": a_n
 def attack(target: Callable[[st.DataObject], None], inputs: int) -> None:
     @given(data=st.data())
     @settings(
-        max_examples=inputs, deadline=None, derandomize=True, database=None,
+        max_examples=inputs, database=None,
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     def tried(data: st.DataObject) -> None:

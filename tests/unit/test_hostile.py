@@ -99,8 +99,6 @@ RAW: dict[str, tuple[str, Callable[[], Files]]] = {
 every = pytest.mark.parametrize("kind", RAW)
 fuzzed = settings(
     max_examples=25,
-    deadline=None,
-    derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
