@@ -220,8 +220,30 @@ class Method(ABC):
         )
 
 
+@dataclass(frozen=True)
+class EngineOptions:
+    """What the engine does alike with every method; each value that is not the default is a row.
+
+    augment: the fault that labelled training windows suffer at random. impute: what takes the place
+    of missing values. indicator: whether the method is told of them by channels of their own.
+    pretrain: False leaves out what gradients learn without labels.
+    """
+
+    augment: Augment = "none"
+    impute: Impute = "zero"
+    indicator: bool = False
+    pretrain: bool = True
+
+    def changed(self) -> dict[str, Any]:
+        """The options that differ from their defaults."""
+        default = dataclasses.asdict(EngineOptions())
+        return {k: v for k, v in dataclasses.asdict(self).items() if v != default[k]}
+
+
 # Options of a run that stand beside a method's own ones, as in `timesnet+augment=corruption`.
-ENGINE_OPTIONS = frozenset({"augment", "impute", "indicator", "tuned", "precision", "preset"})
+BESIDE_CONFIG = frozenset(
+    {field.name for field in dataclasses.fields(EngineOptions)} | {"tuned", "precision", "preset"}
+)
 
 M = TypeVar("M", bound=type[Method])
 METHODS: dict[str, type[Method]] = {}
@@ -231,7 +253,7 @@ def register_method(cls: M) -> M:
     """Class decorator: make a method known under its `name`; HarbenchError where it is taken."""
     if not dataclasses.is_dataclass(cls.Config):
         raise TypeError(f"{cls.__name__}.Config must be a frozen dataclass.")
-    taken = {field.name for field in dataclasses.fields(cls.Config)} & ENGINE_OPTIONS
+    taken = {field.name for field in dataclasses.fields(cls.Config)} & BESIDE_CONFIG
     if taken:
         raise TypeError(f"{cls.__name__}.Config: {', '.join(taken)} belongs to the engine.")
     other = METHODS.get(cls.name, cls)

@@ -142,7 +142,7 @@ def _matrix(
     from harbench.options import format_spec, parse_spec
     from harbench.running.api import collect
 
-    labels: dict[str, str] = {run.augment: run.label for run in plan}
+    labels: dict[str, str] = {run.options.augment: run.label for run in plan}
     name, options = parse_spec(plan[0].label)
     options.pop("augment", None)
     return transfer(collect(plan, store), format_spec(name, options), labels, conditions, metric)

@@ -65,9 +65,7 @@ def run_of(path: Path, method: str = "", device: str = "auto") -> tuple[Run, Rec
         method=cls(build(cls.Config, said.config, f"{path}: method {said.method!r}")),
         source=source,
         label=path.parent.name,
-        augment=said.augment,  # type: ignore[arg-type]
-        impute=said.impute,  # type: ignore[arg-type]
-        indicator=said.indicator,
+        options=said.options,
         tuned=said.tuned,
     )
     dataset, protocol, spent = store.load(said.dataset), _protocol(said), budget(said.budget)
@@ -81,9 +79,7 @@ def run_of(path: Path, method: str = "", device: str = "auto") -> tuple[Run, Rec
         protocol=protocol,
         budget=spent,
         precision=said.precision,  # type: ignore[arg-type]
-        augment=configured.augment,
-        impute=configured.impute,
-        indicator=configured.indicator,
+        options=configured.options,
         device=resolve_device(device, said.precision),  # type: ignore[arg-type]
         seed=said.seed,
         identity=identity_of(

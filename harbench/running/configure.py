@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, get_args, get_type_hints
 
 from harbench import registry
 from harbench.dataset import HARDataset
 from harbench.errors import HarbenchError, needs, unknown
-from harbench.method import ENGINE_OPTIONS, Augment, Budget, FitStage, Impute, Method, budget
+from harbench.method import BESIDE_CONFIG, Budget, EngineOptions, FitStage, Method, budget
 from harbench.options import build, differences, format_spec, parse_spec
 from harbench.training.fit import input_shape
 
@@ -33,9 +33,7 @@ class Configured:
     method: Method
     source: str
     label: str
-    augment: Augment
-    impute: Impute
-    indicator: bool
+    options: EngineOptions
     tuned: int
 
 
@@ -53,7 +51,7 @@ def configure(
     for key in ("tuned", "precision"):
         if key in given:
             raise HarbenchError(f"{where}: {key!r} is an option of the command: --{key}.")
-    engine = _engine({key: given.pop(key) for key in ENGINE_OPTIONS & given.keys() - {"preset"}})
+    options = _options({key: given.pop(key) for key in BESIDE_CONFIG & given.keys() - {"preset"}})
     preset = given.pop("preset", None)
     if preset is not None and preset not in cls.named_presets:
         raise unknown(f"preset of {where}", str(preset), cls.named_presets)
@@ -63,50 +61,56 @@ def configure(
     }
     base = {**cls.named_presets.get(preset, {}), **default}
     method = cls(build(cls.Config, {**base, **given}, where))
-    fault = engine.get("augment")
-    if fault and all(isinstance(s, FitStage) for s in method.stages(budget("smoke"))):
-        raise HarbenchError(
-            f"{where} is not trained by gradients: augment={fault} does not apply to it."
-        )
+    _require_effect(options, method, where)
     changed = differences(method.config, build(cls.Config, default, where))
-    changed |= engine
+    changed |= options.changed()
     changed |= {"tuned": tuned.trials} if tuned else {}
     return Configured(
         method,
         source,
         format_spec(cls.name, changed),
-        engine.get("augment", "none"),
-        engine.get("impute", "zero"),
-        engine.get("indicator", False),
+        options,
         tuned.trials if tuned else 0,
     )
 
 
-def _engine(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The engine's options that differ from their defaults, from texts or typed values."""
-    choices = {"augment": get_args(Augment), "impute": get_args(Impute)}
-    for key, known in choices.items():
-        if key in given and given[key] not in known:
+def _options(given: Mapping[str, Any]) -> EngineOptions:
+    """The engine's options, from texts or typed values."""
+    typed = dict(given)
+    for key, kind in get_type_hints(EngineOptions).items():
+        known = ("true", "false") if kind is bool else get_args(kind)
+        value = str(given[key]).lower() if kind is bool and key in given else given.get(key)
+        if key in given and value not in known:
             raise unknown(key, str(given[key]), known)
+        if key in given and kind is bool:
+            typed[key] = value == "true"
     if given.get("impute") == "saits":
         needs("pypots", "impute")
-    found = {key: given[key] for key in choices.keys() & given.keys()}
-    if "indicator" in given:
-        text = str(given["indicator"]).lower()
-        if text not in ("true", "false"):
-            raise HarbenchError(f"indicator={given['indicator']}: write true or false.")
-        found["indicator"] = text == "true"
-    return {key: value for key, value in found.items() if value not in ("none", "zero", False)}
+    return EngineOptions(**typed)
 
 
-def check_method(method: Method, dataset: HARDataset, spent: Budget, indicator: bool) -> None:
+def _require_effect(options: EngineOptions, method: Method, where: str) -> None:
+    """HarbenchError where an option would change nothing but the name of the row."""
+    if options.augment == "none" and options.pretrain:
+        return
+    by_gradients = [s for s in method.stages(budget("smoke")) if not isinstance(s, FitStage)]
+    if options.augment != "none" and not by_gradients:
+        raise HarbenchError(
+            f"{where} is not trained by gradients: augment={options.augment} does not apply to it."
+        )
+    if not options.pretrain and all(stage.labelled for stage in by_gradients):
+        raise HarbenchError(f"{where} has no pre-training: pretrain=false does not apply to it.")
+
+
+def check_method(found: Configured, dataset: HARDataset, spent: Budget) -> None:
     """Find out before training whether it has something to learn and suits the windows."""
     from harbench.running.buildable import mended, require_buildable
 
+    method = found.method
     stages = mended(method, lambda tried: tried.stages(spent))
     if not any(stage.labelled for stage in stages):
         raise HarbenchError(
             f"Method {method.name!r} has no labelled stage at budget {spent.name!r}: it would be "
             "tested without having seen a class. Its stages() must give at least one."
         )
-    require_buildable(method, input_shape(dataset, indicator))
+    require_buildable(method, input_shape(dataset, found.options.indicator))

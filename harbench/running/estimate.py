@@ -46,7 +46,7 @@ class Estimator:
         split = self.prepared.split(dataset, run.protocol, run.seed)
         training = training_of(run, dataset, split)
         states, seconds = [], 0.0
-        stages, lengths = training.method.stages(training.budget), stage_lengths(training)
+        stages, lengths = training.stages(), stage_lengths(training)
         for stage, length, key in zip(stages, lengths, stage_keys(training), strict=True):
             if key in self.planned:
                 state = "shared"
@@ -99,7 +99,7 @@ def _some_data(training: Training, stage: Stage | FitStage, device: torch.device
     if isinstance(stage, Stage):
         rows = np.resize(rows, stage.batch_size)
     standardiser = replace(
-        Standardiser.fit(dataset, training.split.labelled), indicator=training.indicator
+        Standardiser.fit(dataset, training.split.labelled), indicator=training.options.indicator
     )
     source = WindowSource(dataset, rows, standardiser, device)
     y = torch.from_numpy(dataset.labels[rows]).to(device)
@@ -123,11 +123,10 @@ class Size:
 def sizes(run: Run) -> Size:
     """Measure a run's method on its dataset's windows."""
     training = training_of(run, store.load(run.source))
-    method, device = training.method, torch.device(training.device)
-    stages = method.stages(training.budget)
+    device = torch.device(training.device)
     steps = [
         (stage.name, getattr(stage, "batch_size", 0), time_stage(training, stage))
-        for stage in stages
+        for stage in training.stages()
     ]
     with torch.random.fork_rng():
         network = initial_network(training, device).eval()
@@ -136,7 +135,7 @@ def sizes(run: Run) -> Size:
 
 
 def _flops(training: Training, network: nn.Module, device: torch.device) -> int:
-    told = input_shape(training.dataset, training.indicator)
+    told = input_shape(training.dataset, training.options.indicator)
     shape = (1, told.steps, told.sensors, told.channels)
     draws = torch.Generator(device).manual_seed(0)
     x = torch.randn(shape, generator=draws, device=device)

@@ -37,9 +37,10 @@ def export(
         raise HarbenchError(
             f"{record_file}: {'; '.join(stale)} since the record was made. Run it anew first."
         )
-    if run.impute not in ALONE:
+    impute = run.options.impute
+    if impute not in ALONE:
         raise HarbenchError(
-            f"{record_file}: impute={run.impute} needs the training windows for every answer, "
+            f"{record_file}: impute={impute} needs the training windows for every answer, "
             f"which no model takes along. Use one of {', '.join(ALONE)}."
         )
     dataset = store.load(run.source)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from harbench.dataset import HARDataset
 from harbench.errors import HarbenchError
 from harbench.evaluation import EVALUATOR
 from harbench.evaluation.predict import Precision
-from harbench.method import Augment, Budget, Impute, budget
+from harbench.method import Budget, EngineOptions, budget
 from harbench.options import build
 from harbench.protocol import Protocol
 from harbench.running.grid import Grid
@@ -53,9 +53,7 @@ class Run:
     protocol: Protocol
     budget: Budget
     precision: Precision
-    augment: Augment
-    impute: Impute
-    indicator: bool
+    options: EngineOptions
     device: str
     seed: int
     identity: Identity
@@ -171,9 +169,7 @@ def _run(cell: _Cell, found: Planned, spent: Budget, precision: Precision, devic
         protocol=cell.protocol,
         budget=spent,
         precision=precision,
-        augment=found.augment,
-        impute=found.impute,
-        indicator=found.indicator,
+        options=found.options,
         device=device,
         seed=cell.seed,
         identity=identity_of(found, cell.dataset, cell.protocol, spent, precision, cell.seed),
@@ -213,9 +209,7 @@ def training_of(run: Run, dataset: HARDataset, split: Split | None = None) -> Tr
         seed=run.seed,
         precision=run.precision,
         device=run.device,
-        augment=run.augment,
-        impute=run.impute,
-        indicator=run.indicator,
+        options=run.options,
     )
 
 
@@ -275,9 +269,7 @@ def identity_of(
         evaluator=EVALUATOR,
         budget=spent.name,
         precision=precision,
-        augment=found.augment,
-        impute=found.impute,
-        indicator=found.indicator,
         tuned=found.tuned,
         seed=seed,
+        **asdict(found.options),
     )

@@ -123,13 +123,7 @@ def _wrong_label(label: str, identity: Identity) -> str:
         method, options = parse_spec(label)
     except HarbenchError as error:
         return f"lies in a folder that names no method ({error})"
-    engine: dict[str, object] = {}
-    if identity.augment != "none":
-        engine["augment"] = identity.augment
-    if identity.impute != "zero":
-        engine["impute"] = identity.impute
-    if identity.indicator:
-        engine["indicator"] = True
+    engine = identity.options.changed()
     if identity.tuned:
         engine["tuned"] = identity.tuned
     if identity.precision != "fp32":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -16,11 +17,13 @@ from pydantic import (
 
 from harbench.errors import first_wrong
 from harbench.evaluation.metrics import from_confusion
+from harbench.method import EngineOptions
 from harbench.protocol import Condition, Protocol, Scale
 
 SCHEMA: Literal[2] = 2
 # What a protocol fixes and every record must state; a protocol's words are not among it.
 REQUIRED_RULES = ("split", "label_fraction", "scales", "rates", "train_missing")
+LATER_OPTIONS = ("impute", "indicator", "pretrain")
 EXACT = 1e-9
 
 Count = Annotated[int, Field(ge=0, le=2**53)]
@@ -40,8 +43,8 @@ class Identity(_Part):
     """What a result is a result of; two records with the same identity say the same.
 
     evaluator: `harbench.evaluation.EVALUATOR`. augment: the fault that training windows suffered at
-    random. impute, indicator: what took the place of missing values, and whether the method was
-    told of them by channels of their own; left out of the file where they are the defaults.
+    random. impute, indicator, pretrain: see `EngineOptions`; left out of the file where they are
+    the defaults, as in records from before there were these options.
     tuned: trials of the search that chose the configuration, 0 where nobody searched.
     """
 
@@ -58,6 +61,7 @@ class Identity(_Part):
     augment: str
     impute: str = "zero"
     indicator: bool = False
+    pretrain: bool = True
     tuned: Count
     seed: Count
 
@@ -65,8 +69,15 @@ class Identity(_Part):
     def _say_what_differs(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
         # Records, and digests of identities, from before there were these options stay valid.
         values: dict[str, Any] = whole(self)
-        default = {"impute": "zero", "indicator": False}
+        default = {key: type(self).model_fields[key].default for key in LATER_OPTIONS}
         return {k: v for k, v in values.items() if k not in default or v != default[k]}
+
+    @property
+    def options(self) -> EngineOptions:
+        """How the engine treated the method."""
+        return EngineOptions(
+            **{each.name: getattr(self, each.name) for each in fields(EngineOptions)}
+        )
 
     @model_validator(mode="after")
     def _rules_are_possible(self) -> Self:

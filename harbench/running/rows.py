@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from harbench.method import EngineOptions
 from harbench.outside import visible
 from harbench.running.records import ConditionScores, Record
 
@@ -21,7 +22,8 @@ NARROW = tuple(name for name in SCORES if name not in WIDE)
 # These come before the scores.
 WHO = (
     *("method", "variant", "dataset", "protocol", "budget", "precision"),
-    *("augment", "impute", "indicator", "tuned", "seed"),
+    *(field.name for field in fields(EngineOptions)),
+    *("tuned", "seed"),
 )
 
 
@@ -71,9 +73,7 @@ def row_of(path: Path, record: Record, confusion: bool = False) -> Row:
         "protocol": visible(identity.protocol, lines=False),
         "budget": identity.budget,
         "precision": identity.precision,
-        "augment": identity.augment,
-        "impute": identity.impute,
-        "indicator": identity.indicator,
+        **asdict(identity.options),
         "tuned": identity.tuned,
         "seed": identity.seed,
         "n_train": split.train,

@@ -19,7 +19,7 @@ from harbench import registry
 from harbench.data import store
 from harbench.dataset import HARDataset
 from harbench.errors import BrokenCodeError, HarbenchError, one_line
-from harbench.method import Augment, Budget, Impute
+from harbench.method import Budget, EngineOptions
 from harbench.options import format_spec, parse_spec
 from harbench.running import processes
 from harbench.running.configure import Configured, Tuned, check_method, configure
@@ -48,9 +48,7 @@ class Planned:
     source: str
     label: str
     config: dict[str, Any]
-    augment: Augment
-    impute: Impute
-    indicator: bool
+    options: EngineOptions
     tuned: int
     code: str
     broken: str = ""
@@ -120,7 +118,7 @@ def _planned(spec: str, asked: Asked, dataset: HARDataset, spent: Budget) -> Pla
     try:
         configured = configure(spec, dataset, asked.values, asked.tuned)
         found = plain(spec, configured)
-        check_method(configured.method, dataset, spent, configured.indicator)
+        check_method(configured, dataset, spent)
     except BrokenCodeError as error:
         return replace(_broken(spec, asked, str(error)), trace=traceback.format_exc())
     except HarbenchError:
@@ -157,9 +155,7 @@ def plain(spec: str, found: Configured) -> Planned:
         source=found.source,
         label=found.label,
         config=asdict(method.config),
-        augment=found.augment,
-        impute=found.impute,
-        indicator=found.indicator,
+        options=found.options,
         tuned=found.tuned,
         code=method_code(type(method)),
     )
@@ -177,9 +173,7 @@ def _broken(spec: str, asked: Asked, error: str) -> Planned:
         source=source,
         label=format_spec(name, config),
         config=config,
-        augment="none",
-        impute="zero",
-        indicator=False,
+        options=EngineOptions(),
         tuned=0,
         code=code,
         broken=error,

@@ -84,9 +84,6 @@ def tune(
         code=method_code(type(configured.method)),
         evaluator=EVALUATOR,
         config=_json(asdict(configured.method.config)),
-        augment=configured.augment,
-        impute=configured.impute,
-        indicator=configured.indicator,
         space={key: _described(values) for key, values in space.items()},
         dataset=dataset.spec,
         fingerprint=dataset.fingerprint,
@@ -94,6 +91,7 @@ def tune(
         budget=spent.name,
         precision=precision,
         seed=seed,
+        **asdict(configured.options),
     )
     done = _done(path, search)
     split = protocol_split(dataset, protocol, seed)
@@ -114,9 +112,7 @@ def tune(
             seed=seed,
             precision=precision,
             device=place,
-            augment=configured.augment,
-            impute=configured.impute,
-            indicator=configured.indicator,
+            options=configured.options,
         )
         done.append(_try(training, values, cache, partial(report, number)))
         ended(number, done[-1])

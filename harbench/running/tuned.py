@@ -66,6 +66,7 @@ class Search(_Part):
     augment: str
     impute: str = "zero"
     indicator: bool = False
+    pretrain: bool = True
     space: dict[str, list[Any] | dict[str, float]]
     dataset: str
     fingerprint: str

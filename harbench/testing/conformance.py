@@ -17,7 +17,7 @@ from torch import Tensor
 from harbench import registry
 from harbench.errors import HarbenchError, one_line
 from harbench.evaluation.predict import one_thread
-from harbench.method import FitStage, LabelledBatch, Stage
+from harbench.method import EngineOptions, FitStage, LabelledBatch, Stage
 from harbench.options import build, differences
 from harbench.testing.devices import computes_where_its_batch_is
 from harbench.testing.leakage import PROBES, CheckError
@@ -120,7 +120,8 @@ def accepts_missing_data(name: str) -> None:
 
 def accepts_imputed_windows_with_the_indicator(name: str) -> None:
     """Gaps are filled, and the observed mask doubles the channels."""
-    plan = training(name, made_up(WRIST, missing=0.2), impute="linear", indicator=True)
+    options = EngineOptions(impute="linear", indicator=True)
+    plan = training(name, made_up(WRIST, missing=0.2), options=options)
     fitted = fit(plan)
     together = scores(plan, fitted)
     require(bool(together.isfinite().all()), "a score is not finite")

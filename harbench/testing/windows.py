@@ -14,7 +14,7 @@ from harbench.data.source import WindowSource
 from harbench.data.splits import split
 from harbench.dataset import DatasetInfo, HARDataset, IntArray, Sensor
 from harbench.evaluation.predict import predict
-from harbench.method import Budget, FitStage, Impute, Stage
+from harbench.method import Budget, EngineOptions, FitStage, Stage
 from harbench.protocol import Condition
 from harbench.training.fit import Fitted, prepare, validation_part
 from harbench.training.identity import Training
@@ -49,8 +49,7 @@ def training(
     method: str,
     data: HARDataset,
     device: str = "cpu",
-    impute: Impute = "zero",
-    indicator: bool = False,
+    options: EngineOptions | None = None,
 ) -> Training:
     """Two epochs of a method's test configuration; half of the training windows have labels."""
     cls = registry.method_class(method)
@@ -63,8 +62,7 @@ def training(
         seed=0,
         precision="fp32",
         device=device,
-        impute=impute,
-        indicator=indicator,
+        options=options or EngineOptions(),
     )
 
 

@@ -84,7 +84,7 @@ def input_shape(dataset: HARDataset, indicator: bool = False) -> InputShape:
 def initial_network(training: Training, device: torch.device) -> nn.Module:
     """The untrained network; its weights depend on (seed, method) only."""
     torch.manual_seed(torch_seed(training.seed, "initialisation", training.method.name))
-    shape = input_shape(training.dataset, training.indicator)
+    shape = input_shape(training.dataset, training.options.indicator)
     return training.method.build(shape).to(device)
 
 
@@ -102,10 +102,10 @@ def prepare(training: Training, missing: Missing | None = None) -> Standardiser:
 
     missing: the corruption of the training part, if it has any.
     """
-    dataset, train = training.dataset, training.split.train
+    dataset, train, options = training.dataset, training.split.train, training.options
     plain = Standardiser.fit(dataset, train, missing)
-    fill = filler(training.impute, dataset, train, plain, missing, training.seed)
-    return replace(plain, fill=fill, indicator=training.indicator)
+    fill = filler(options.impute, dataset, train, plain, missing, training.seed)
+    return replace(plain, fill=fill, indicator=options.indicator)
 
 
 def fit(
@@ -138,7 +138,7 @@ def _fit(
 ) -> Fitted:
     parts = Parts(training)
     network = initial_network(training, device)
-    stages, lengths = training.method.stages(training.budget), stage_lengths(training)
+    stages, lengths = training.stages(), stage_lengths(training)
     costs = []
     for index, (stage, key) in enumerate(zip(stages, stage_keys(training), strict=True)):
         if stage.labelled and pretrained_only:
@@ -176,7 +176,7 @@ class Parts:
         rows = split.train.searchsorted(split.labelled)
         missing = None if self.missing is None else self.missing.select(rows)
         # What loses more in training is finished after that.
-        plain = self.training.augment != "none"
+        plain = self.training.options.augment != "none"
         return Labelled(
             WindowSource(dataset, split.labelled, self.standardiser, self.device, missing, plain),
             torch.from_numpy(dataset.labels[split.labelled]).to(self.device),
@@ -193,7 +193,7 @@ class Parts:
         validation = self.validation if selects else None
         if not stage.labelled:
             return StageData(self.unlabelled, None, validation)
-        fault = self.training.augment
+        fault = self.training.options.augment
         augment = Augmentation(fault, self.standardiser) if fault != "none" else None
         return StageData(self.labelled.source, self.labelled.y, validation, augment)
 
@@ -258,7 +258,7 @@ def stage_lengths(training: Training) -> list[Length]:
     split = training.split
     return [
         stage_length(stage, len(split.labelled if stage.labelled else split.train), training.budget)
-        for stage in training.method.stages(training.budget)
+        for stage in training.stages()
     ]
 
 

@@ -10,7 +10,7 @@ import inspect
 import json
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from harbench.data.splits import Split
 from harbench.dataset import HARDataset
 from harbench.discovery import is_method
 from harbench.evaluation.predict import Precision
-from harbench.method import Augment, Budget, Impute, Method
+from harbench.method import Budget, EngineOptions, FitStage, Method, Stage
 from harbench.protocol import Condition
 from harbench.training.steps import with_graphs
 
@@ -48,9 +48,15 @@ class Training:
     seed: int
     precision: Precision
     device: str
-    augment: Augment = "none"
-    impute: Impute = "zero"
-    indicator: bool = False
+    options: EngineOptions = field(default_factory=EngineOptions)
+
+    def stages(self) -> list[Stage | FitStage]:
+        """What is trained, in order; without pre-training no gradients of unlabelled windows."""
+        return [
+            stage
+            for stage in self.method.stages(self.budget)
+            if self.options.pretrain or stage.labelled or isinstance(stage, FitStage)
+        ]
 
 
 def stage_keys(training: Training) -> list[str]:
@@ -73,24 +79,25 @@ def stage_keys(training: Training) -> list[str]:
         "seed": training.seed,
         "precision": training.precision,
         "device": training.device,
-        "indicator": training.indicator,
+        "indicator": training.options.indicator,
     }
     if with_graphs(torch.device(training.device)):
         base["graphs"] = True
     keys: list[str] = []
-    for stage in training.method.stages(training.budget):
-        lossy = filled or (stage.labelled and training.augment != "none")
-        impute = training.impute if lossy else "zero"
+    options = training.options
+    for stage in training.stages():
+        lossy = filled or (stage.labelled and options.augment != "none")
+        impute = options.impute if lossy else "zero"
         parts = {**base, "stage": stage.name, "previous": keys[-1:], "impute": impute}
         if stage.labelled:
-            parts |= {"labelled": _digest(training.split.labelled), "augment": training.augment}
+            parts |= {"labelled": _digest(training.split.labelled), "augment": options.augment}
         keys.append(sha256(parts))
     return keys
 
 
 def _filled(training: Training) -> bool:
     """Whether training or validation windows have gaps that the imputation fills."""
-    if training.impute == "zero":
+    if training.options.impute == "zero":
         return False
     seen = np.concatenate([training.split.train, training.split.validation])
     return training.train_missing.corrupts or any_gaps(training.dataset, seen)

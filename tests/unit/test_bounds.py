@@ -41,7 +41,7 @@ def tried(name: str, option: str, value: str, dataset: HARDataset) -> str:
     tiny = dataclasses.asdict(registry.method_class(name)(build_tiny(name)).config)
     try:
         found = configure(name, dataset, {**tiny, option: value})
-        check_method(found.method, dataset, budget("smoke"), found.indicator)
+        check_method(found, dataset, budget("smoke"))
     except HarbenchError as error:
         assert len(str(error)) < 6000
         return str(error)

@@ -23,7 +23,7 @@ from harbench.data.source import Standardiser, WindowSource
 from harbench.data.store import from_arrays
 from harbench.dataset import HARDataset
 from harbench.errors import HarbenchError
-from harbench.method import Impute
+from harbench.method import EngineOptions, Impute
 from harbench.protocol import Condition
 from harbench.testing.windows import made_up, scores
 from harbench.testing.windows import training as made_up_training
@@ -113,7 +113,7 @@ def test_neither_batch_nor_order_matters(impute: Impute, order: list[int], size:
 
 @imputations
 def test_test_windows_do_not_influence_the_fit(impute: Impute) -> None:
-    plan = with_holes(replace(training(), impute=impute))
+    plan = with_holes(under(training(), impute=impute))
     data = plan.dataset
     windows = np.array(data.windows)
     windows[plan.split.test] = np.random.default_rng(1).normal(50, 9, (9, 6, 2, 2))
@@ -295,9 +295,10 @@ def test_saits_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     "variant", [{}, {"channel_mask": "pair"}, {"adjacency": "smooth"}, {"fill": "decoder"}]
 )
 def test_robusthar_s_parts_take_the_doubled_channels(variant: dict[str, Any]) -> None:
-    plan = made_up_training("robusthar", made_up((20, 3, 2), missing=0.2), indicator=True)
+    options = EngineOptions(impute="linear", indicator=True)
+    plan = made_up_training("robusthar", made_up((20, 3, 2), missing=0.2), options=options)
     config = replace(plan.method.config, **variant)
-    plan = replace(plan, method=type(plan.method)(config), impute="linear")
+    plan = replace(plan, method=type(plan.method)(config))
     assert scores(plan, fit(plan)).isfinite().all()
 
 
@@ -305,11 +306,16 @@ def test_what_a_decoder_rebuilds_takes_the_place_of_what_was_imputed() -> None:
     plan = made_up_training("robusthar", made_up((20, 3, 2), missing=0.2))
     method = type(plan.method)(replace(plan.method.config, fill="decoder"))
     network: Any = initial_network(replace(plan, method=method), CPU).eval()
-    source = WindowSource(plan.dataset, np.arange(9), prepare(replace(plan, impute="linear")), CPU)
+    source = WindowSource(plan.dataset, np.arange(9), prepare(under(plan, impute="linear")), CPU)
     x, observed = source.batch(torch.arange(9))
     rebuilt = network.fill(x, observed)
     assert torch.equal(rebuilt[observed], x[observed])
     assert (rebuilt[~observed] != x[~observed]).float().mean() > 0.9
+
+
+def under(plan: Any, **options: Any) -> Any:
+    """The same training with other options of the engine."""
+    return replace(plan, options=EngineOptions(**options))
 
 
 def with_holes(plan: Any) -> Any:
@@ -324,7 +330,7 @@ def test_on_complete_windows_all_imputations_share_one_training(tmp_path: Any) -
     first = fit(plan, cache)
     trained = len(plan.method.seen)  # type: ignore[attr-defined]
     for impute in FITTED:
-        other = replace(plan, impute=impute)
+        other = under(plan, impute=impute)
         again = fit(other, cache)
         assert all(stage.cached for stage in again.stages)
         assert same(weights(again), weights(first))
@@ -333,16 +339,16 @@ def test_on_complete_windows_all_imputations_share_one_training(tmp_path: Any) -
 
 def test_where_training_sees_gaps_each_imputation_trains_by_itself() -> None:
     plan = training()
-    complete = {i: stage_keys(replace(plan, impute=i)) for i in get_args(Impute)}
+    complete = {i: stage_keys(under(plan, impute=i)) for i in get_args(Impute)}
     assert len({tuple(keys) for keys in complete.values()}) == 1
     holes = with_holes(plan)
     lossy = replace(plan, train_missing=Condition(scale="segment", rate=0.2))
     for each in (holes, lossy):
-        keys = [stage_keys(replace(each, impute=i)) for i in get_args(Impute)]
+        keys = [stage_keys(under(each, impute=i)) for i in get_args(Impute)]
         assert len({key for pair in keys for key in pair}) == 2 * len(get_args(Impute))
-    faulty = [stage_keys(replace(plan, augment="sensor", impute=i)) for i in get_args(Impute)]
+    faulty = [stage_keys(under(plan, augment="sensor", impute=i)) for i in get_args(Impute)]
     assert len({pre for pre, _ in faulty}) == 1 and len({last for _, last in faulty}) == 6
-    assert len({tuple(stage_keys(replace(plan, indicator=i))) for i in (False, True)}) == 2
+    assert len({tuple(stage_keys(under(plan, indicator=i))) for i in (False, True)}) == 2
 
 
 @imputations
@@ -354,7 +360,11 @@ def test_augmented_windows_are_filled_after_the_fault(impute: Impute) -> None:
             seen.append((batch.x, batch.observed))
             return super()._classify(network, batch)
 
-    plan = replace(training(), method=Noting(ToyConfig()), augment="segment", impute=impute)
+    plan = replace(
+        training(),
+        method=Noting(ToyConfig()),
+        options=EngineOptions(augment="segment", impute=impute),
+    )
     fit(plan)
     x, observed = (torch.cat(each) for each in zip(*seen, strict=True))
     assert not observed.all() and observed.flatten(1).any(dim=1).all()

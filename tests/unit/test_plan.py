@@ -175,7 +175,7 @@ def test_names_are_listed_without_importing() -> None:
 
 def test_augmentation_is_a_row_of_its_own() -> None:
     plain, other = plan(["cnn", "cnn+augment=corruption+width=8"])
-    assert (plain.augment, plain.identity.augment, plain.label) == ("none", "none", "cnn")
+    assert (plain.options.augment, plain.identity.augment, plain.label) == ("none", "none", "cnn")
     assert other.identity.augment == "corruption"
     assert other.label == "cnn+augment=corruption+width=8"
     data = store.load(DATASET)
@@ -206,6 +206,16 @@ def test_imputation_and_indicator_are_a_row_and_shared_training_where_nothing_la
     assert keys[0] == keys[2] != keys[3]
 
 
+def test_pre_training_left_out_is_a_row_of_its_own() -> None:
+    plain, same, scratch = plan(["simmtm", "simmtm+pretrain=true", "simmtm+pretrain=false"])
+    assert plain.identity == same.identity and "pretrain" not in plain.identity.model_dump()
+    assert scratch.label == "simmtm+pretrain=false" and not scratch.identity.pretrain
+    trained, untrained = (training_of(run, store.load(DATASET)) for run in (plain, scratch))
+    assert [stage.name for stage in trained.stages()] == ["pretrain", "finetune"]
+    assert [stage.name for stage in untrained.stages()] == ["finetune"]
+    assert not set(stage_keys(trained)) & set(stage_keys(untrained))
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
@@ -214,7 +224,9 @@ def test_imputation_and_indicator_are_a_row_and_shared_training_where_nothing_la
         ("cnn+impute=spline", "Unknown impute 'spline'"),
         ("cnn+impute=liner", "Did you mean 'linear'"),
         ("cnn+impute=saits", "needs pypots"),
-        ("cnn+indicator=maybe", "indicator=maybe: write true or false"),
+        ("cnn+indicator=maybe", "Unknown indicator 'maybe'"),
+        ("cnn+pretrain=false", "has no pre-training"),
+        ("robusthar+mstm=false+pretrain=false", "has no pre-training"),
         ("cnn+tuned=20", "option of the command: --tuned"),
     ],
 )

@@ -150,8 +150,8 @@ def test_as_many_people_as_windows_are_possible(tmp_path: Path) -> None:
 def test_an_identity_says_only_the_options_that_were_used() -> None:
     """Digests of identities from before there was an option stay what they were."""
     plain = identity(0).model_dump(mode="json")
-    assert not {"impute", "indicator"} & plain.keys()
-    for used in ({"impute": "hold"}, {"indicator": True}):
+    assert not {"impute", "indicator", "pretrain"} & plain.keys()
+    for used in ({"impute": "hold"}, {"indicator": True}, {"pretrain": False}):
         said = Identity.model_validate({**plain, **used}).model_dump(mode="json")
         assert said == {**plain, **used}
     with pytest.raises(ValueError, match="the rules lack split"):
@@ -273,6 +273,8 @@ def test_a_record_in_another_folder_is_refused(tmp_path: Path, part: str) -> Non
         ("cnn+impute=hold+indicator=true", {"impute": "hold", "indicator": True}, True),
         ("cnn+indicator=true", {"impute": "hold", "indicator": True}, False),
         ("cnn+impute=hold", {}, False),
+        ("simmtm+pretrain=false", {"method": "simmtm", "pretrain": False}, True),
+        ("simmtm", {"method": "simmtm", "pretrain": False}, False),
         ("cnn+precision=bf16", {"precision": "bf16"}, True),
         ("cnn", {"precision": "bf16"}, False),
         ("cnn+tuned=20", {"tuned": 20}, True),
