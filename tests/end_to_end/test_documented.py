@@ -14,8 +14,9 @@ from typing import Any, NoReturn
 import numpy as np
 import pytest
 import typer
+from end_to_end import printed
 from end_to_end.commands import Cli
-from end_to_end.documented import OTHERS, PAGES, ROOT, Command, blocks, commands, lines
+from end_to_end.documented import OTHERS, PAGES, ROOT, SHOWN, Command, blocks, commands, lines
 
 from harbench import registry
 from harbench.cli.main import app
@@ -158,18 +159,15 @@ def test_the_two_commands_of_the_readme() -> None:
     assert len(README.splitlines()) <= 120
 
 
-def test_the_table_of_the_readme_is_what_its_command_prints(cli: Cli, here: Path) -> None:
-    found = re.search(r"<!-- begin: harbench (.*?) -->\n(.*?)\n<!-- end -->", README, re.DOTALL)
-    assert found
-    printed = cli(*found[1].split()).out
-    wanted = [line for line in printed.splitlines() if line.startswith("|")]
-    assert cells(found[2].splitlines()) == cells(wanted), (
-        f"README.md: put the rows of `harbench {found[1]}` between the two comments"
+@pytest.mark.parametrize("page", SHOWN, ids=lambda page: page.parent.name)
+def test_the_tables_of_a_page_are_what_their_commands_print(
+    cli: Cli, here: Path, page: Path
+) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert printed.BLOCK.search(text)
+    assert printed.renewed(text, lambda words: cli(*words.split()).out) == text, (
+        f"{page}: cd tests && python -m end_to_end.printed"
     )
-
-
-def cells(rows: list[str]) -> list[list[str]]:
-    return [[cell.strip(" -:") for cell in row.strip("|").split("|")] for row in rows]
 
 
 def test_python_and_toml_blocks_can_be_read(tmp_path: Path) -> None:
