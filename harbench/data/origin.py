@@ -64,7 +64,8 @@ def change(old: dict[str, Any], new: dict[str, Any]) -> str:
             ("has changed", [n for n in after if n in before and before[n] != after[n]]),
         )
         what = [f"{names[0]} {word}{_others(names)}" for word, names in words if names]
-        return f"{'; '.join(what)} in {new['source']}"
+        source = Path(new["source"])
+        return f"{'; '.join(what)} in {source.parent if source.name in after else source}"
     added = [key for key in new["options"] if key not in old["options"]]
     if added:
         return f"it was made before there was the option {', '.join(added)}"

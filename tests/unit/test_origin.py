@@ -35,3 +35,13 @@ def test_a_new_option_and_a_new_default_are_told_apart() -> None:
     assert module.change(old, new) == "the default of step has changed"
     new = {**old, "options": {"step": 64, "repeats": "keep"}}
     assert module.change(old, new) == "it was made before there was the option repeats"
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_what_has_changed_is_named_with_its_folder(zipped: bool) -> None:
+    source = "/raw/fake.zip" if zipped else "/raw/fake"
+    name = "fake.zip" if zipped else "a.csv"
+    old = {"files": {name: [1, 1]}, "options": {}, "code": "", "source": source}
+    new = {**old, "files": {name: [1, 2]}}
+    where = "/raw" if zipped else "/raw/fake"
+    assert module.change(old, new) == f"{name} has changed in {where}"
