@@ -105,15 +105,23 @@ def check(
         Path | None, typer.Argument(help="Folder; $HARBENCH_RESULTS or ./results.")
     ] = None,
 ) -> None:
-    """Name every record that is unreadable, impossible, misplaced or there twice."""
+    """Name every record that is unreadable, impossible, misplaced or there twice.
+
+    Labels beside a record must give its confusion matrices.
+    """
+    from harbench.running.predictions import wrong_labels
+    from harbench.running.reading import Problem
     from harbench.running.store import ResultStore, default_results
 
     root = folder or default_results()
     found = ResultStore(root).read()
-    for problem in found.problems:
+    wrong = {path: wrong_labels(path, record) for path, record in found.records}
+    problems = [*found.problems, *(Problem(path, why) for path, why in wrong.items() if why)]
+    for problem in problems:
         say(str(problem))
-    say(f"{root}: {len(found.records)} records hold, {len(found.problems)} do not.")
-    if found.problems:
+    good = len(found.records) + len(found.problems) - len(problems)
+    say(f"{root}: {good} records hold, {len(problems)} do not.")
+    if problems:
         raise typer.Exit(1)
 
 
@@ -126,7 +134,10 @@ def predictions(
     protocol: Protocols = None,
     budget: Filter = None,
 ) -> None:
-    """Export what runs answered, a row per test condition and window, from the cache."""
+    """Export what runs answered, a row per test condition and window.
+
+    Probabilities are there while the cache has them; labels lie beside the records.
+    """
     import pandas as pd
 
     from harbench.data.paths import writing

@@ -21,6 +21,7 @@ import psutil
 
 from harbench.data.paths import cannot_write, leftovers, remove
 from harbench.errors import HarbenchError
+from harbench.running.predictions import keep_labels
 from harbench.running.records import Failure, Record
 from harbench.running.store import ResultStore
 
@@ -197,13 +198,15 @@ class Queue:
         return found
 
     def finish(self, run: Run, outcome: Record | Failure) -> None:
-        """Store the outcome of a run that `take` gave, and give its claim back."""
+        """Store the outcome of a run that `take` gave, with its labels, and give its claim back."""
         path = self.store.path(run)
         if self.order is not None:
             self.order.ended(run, outcome)
         if path in self._held:
             for left in leftovers(path, self.store.failed(run)):
                 remove(left)
+            if isinstance(outcome, Record):
+                keep_labels(path, outcome)
             self.store.write(run, outcome)
             self._release(path)
 

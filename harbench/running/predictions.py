@@ -1,6 +1,7 @@
-"""What a run answered, window by window, kept in the cache and exported from there.
+"""What a run answered, window by window: all of it in the cache, its labels beside the record.
 
 <cache>/predictions/<dataset>/<protocol>/<budget>/<method>/seed-<s>.npz; the record names it.
+The labels, results/.../seed-<s>.labels.npz, are some kilobytes and give every confusion matrix.
 """
 
 from __future__ import annotations
@@ -100,47 +101,102 @@ def damage(place: Path) -> str:
 def arrays_of(record: Record) -> dict[str, NDArray[np.generic]] | None:
     """What the cache has of this very run, by the names of `keep`; None if it has none of it."""
     try:
-        with np.load(cache_dir() / record.predictions, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
-            return arrays if arrays["identity"] == _digest(record.identity) else None
+        return _read(cache_dir() / record.predictions, record)
     except DAMAGE:
         return None
+
+
+def labels_path(record_file: Path) -> Path:
+    """Where the labels of a record lie."""
+    return record_file.with_suffix(".labels.npz")
+
+
+def keep_labels(record_file: Path, record: Record) -> bool:
+    """Write the labels of a record where the cache has its predictions; whether it has them."""
+    arrays = arrays_of(record)
+    if arrays is None:
+        return False
+    del arrays["logits"]
+    small: dict[str, Any] = {key: _narrow(values) for key, values in arrays.items()}
+    with writing(labels_path(record_file)) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **small)
+    return True
+
+
+def wrong_labels(record_file: Path, record: Record) -> str:
+    """Why the labels beside a record cannot be its own, "" where they are or where there are none.
+
+    Those of another code or configuration are no fault: the next run of the record replaces them.
+    """
+    place = labels_path(record_file)
+    try:
+        _require_scores(_read(place, record), record)
+    except HarbenchError:
+        return ""
+    except DAMAGE as error:
+        return f"{place.name} is damaged ({one_line(error)}): delete it"
+    return ""
+
+
+def _require_scores(arrays: dict[str, NDArray[np.generic]], record: Record) -> None:
+    """ValueError where answers do not give the confusion matrices of their record."""
+    for index, row in enumerate(record.conditions):
+        which = arrays["scored"][index].astype(bool)
+        counts = np.zeros((len(arrays["classes"]),) * 2, dtype=np.int64)
+        np.add.at(counts, (arrays["y_true"][which], arrays["predicted"][index][which]), 1)
+        if counts.tolist() != row.confusion:
+            raise ValueError("it does not give the record's confusion matrix")
+
+
+def _narrow(values: NDArray[Any]) -> NDArray[Any]:
+    """Whole numbers in as few bytes as hold them all."""
+    if values.dtype.kind != "i":
+        return values
+    bounds = values.min(initial=0), values.max(initial=0)
+    return values.astype(np.result_type(*map(np.min_scalar_type, bounds)))
 
 
 def exported(path: Path, record: Record) -> pd.DataFrame:
     """One row per test condition and window that it scores.
 
     Columns: what names the run, condition, window (its index in the dataset), subject, recording,
-    start, true and predicted class (index and name), and the probability of each class.
-    Raises HarbenchError where the cache has no whole predictions of this very run.
+    start, true and predicted class (index and name), and the probability of each class where the
+    cache has the run; else the labels beside the record serve.
+    Raises HarbenchError where neither is whole and of this very run.
     """
-    place = cache_dir() / record.predictions
+    reasons = []
+    for place in (cache_dir() / record.predictions, labels_path(path)):
+        try:
+            return _frame(_read(place, record), record)
+        except HarbenchError as error:
+            reasons.append(str(error))
+        except DAMAGE as error:
+            reasons.append(f"{place} is damaged ({one_line(error)})")
+    command = repeating(path, record)
+    raise HarbenchError(
+        f"{path}: its predictions are gone ({'; '.join(reasons)}). Make them again: "
+        f"{command} --force"
+    )
+
+
+def _read(place: Path, record: Record) -> dict[str, NDArray[np.generic]]:
+    """Every array of a file; HarbenchError where it is not there or of another run."""
     if not place.is_file():
-        raise _absent(path, record, f"{place} is not there")
-    try:
-        with np.load(place, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
-        if arrays["identity"] != _digest(record.identity):
-            raise _absent(path, record, f"{place} is from another code or configuration")
-        return _frame(arrays, record)
-    except HarbenchError:
-        raise
-    except DAMAGE as error:
-        raise _absent(path, record, f"{place} is damaged ({one_line(error)})") from error
+        raise HarbenchError(f"{place} is not there")
+    with np.load(place, allow_pickle=False) as file:
+        arrays = {key: file[key] for key in file.files}
+    if arrays["identity"] != _digest(record.identity):
+        raise HarbenchError(f"{place} is from another code or configuration")
+    return arrays
 
 
 def _frame(arrays: dict[str, NDArray[np.generic]], record: Record) -> pd.DataFrame:
     identity, classes = record.identity, arrays["classes"]
     parts = []
-    for index, row in enumerate(record.conditions):
+    _require_scores(arrays, record)
+    for index in range(len(record.conditions)):
         which = arrays["scored"][index].astype(bool)
         true, predicted = arrays["y_true"][which], arrays["predicted"][index][which]
-        counts = np.zeros((len(classes), len(classes)), dtype=np.int64)
-        np.add.at(counts, (true, predicted), 1)
-        if counts.tolist() != row.confusion:
-            raise ValueError("it does not give the record's confusion matrix")
-        powers = np.exp(arrays["logits"][index][which].astype(np.float64))
-        chances = powers / powers.sum(axis=1, keepdims=True)
         columns = {
             "method": identity.method,
             "dataset": identity.dataset,
@@ -148,15 +204,22 @@ def _frame(arrays: dict[str, NDArray[np.generic]], record: Record) -> pd.DataFra
             "budget": identity.budget,
             "seed": identity.seed,
             "condition": str(arrays["conditions"][index]),
-            **{key: arrays[key][which] for key in FACTS},
-            "true": true,
+            **{key: _wide(arrays[key][which]) for key in FACTS},
+            "true": _wide(true),
             "true_name": classes[true],
-            "predicted": predicted,
+            "predicted": _wide(predicted),
             "predicted_name": classes[predicted],
-            **{f"probability_{k}": chances[:, k] for k in range(len(classes))},
         }
+        if "logits" in arrays:
+            powers = np.exp(arrays["logits"][index][which].astype(np.float64))
+            chances = powers / powers.sum(axis=1, keepdims=True)
+            columns |= {f"probability_{k}": chances[:, k] for k in range(len(classes))}
         parts.append(pd.DataFrame(columns))
     return pd.concat(parts, ignore_index=True)
+
+
+def _wide(values: NDArray[Any]) -> NDArray[Any]:
+    return values.astype(np.int64) if values.dtype.kind in "iu" else values
 
 
 def repeating(path: Path, record: Record, seeds: str = "") -> str:
@@ -168,14 +231,6 @@ def repeating(path: Path, record: Record, seeds: str = "") -> str:
         f"harbench run --method {_spec(path.parent.name)} --dataset {quote(identity.dataset)} "
         f"--protocol {quote(identity.protocol)} --budget {quote(identity.budget)} "
         f"--seeds {seeds or identity.seed}"
-    )
-
-
-def _absent(path: Path, record: Record, why: str) -> HarbenchError:
-    command = repeating(path, record)
-    return HarbenchError(
-        f"{path}: the cache no longer has its predictions ({why}). Make them again: "
-        f"{command} --force"
     )
 
 

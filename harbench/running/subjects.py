@@ -20,7 +20,7 @@ def subject_scores(
     """A row per record and person: name, dataset, seed, part (the person), score (a share).
 
     condition: in words, such as "mixed 10 %". Also the complaints about records whose predictions
-    the cache no longer has. Raises HarbenchError where it has none of them.
+    are gone. Raises HarbenchError where there are none of any.
     """
     rows, absent = [], []
     for path, record in records:
@@ -29,7 +29,7 @@ def subject_scores(
         except HarbenchError as error:
             absent.append(str(error))
             continue
-        size = len([name for name in answers if str(name).startswith("probability_")])
+        size = len(record.conditions[0].confusion)
         for subject, part in answers[answers["condition"] == condition].groupby("subject"):
             counts = np.zeros((size, size), dtype=np.int64)
             np.add.at(counts, (part["true"].to_numpy(), part["predicted"].to_numpy()), 1)
@@ -46,6 +46,6 @@ def subject_scores(
         more = f" So it is with {len(absent)} records." if len(absent) > 1 else ""
         raise HarbenchError(
             f"{absent[0] if absent else 'There is no record to read.'}{more} Scores of a person "
-            "need predictions, which lie in $HARBENCH_CACHE and not among the records."
+            "need predictions: seed-N.labels.npz beside the record, or $HARBENCH_CACHE."
         )
     return pd.DataFrame(rows), absent

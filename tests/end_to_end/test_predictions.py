@@ -11,7 +11,7 @@ import pytest
 from end_to_end.commands import DATASET, LABEL, Cli, folder, read
 
 from harbench.data import store
-from harbench.running.predictions import LOWEST
+from harbench.running.predictions import LOWEST, labels_path
 
 FIRST = ["method", "dataset", "protocol", "budget", "seed", "condition", "window", "subject",
          "recording", "start", "true", "true_name", "predicted", "predicted_name"]  # fmt: skip
@@ -60,9 +60,45 @@ def test_one_record_as_parquet(path: Path, cli: Cli, tmp_path: Path) -> None:
     assert cli("results", "predictions", path, "--out", tmp_path / "f.xlsx").code == 2
 
 
+def test_labels_lie_beside_the_record_and_serve_without_the_cache(
+    path: Path, cli: Cli, tmp_path: Path
+) -> None:
+    tables = []
+    for name in ("whole.csv", "labels.csv"):
+        assert cli("results", "predictions", path, "--out", tmp_path / name).code == 0
+        tables.append(pd.read_csv(tmp_path / name))
+        cached(path, tmp_path).unlink(missing_ok=True)
+    whole, labels = tables
+    pd.testing.assert_frame_equal(labels, whole[FIRST])
+    (kept,) = path.parent.glob("*.npz")
+    assert kept == labels_path(path) and kept.stat().st_size < 10_000
+    by_person = cli("table", "--protocol", "missing-10", "--by", "subject")
+    assert by_person.code == 0 and "RobustHAR, heads=2" in by_person.out, by_person.err
+    before = kept.read_bytes()
+    command = ("run", "--method", LABEL, "--dataset", DATASET, "--protocol", "missing-10")
+    more = ("--budget", "smoke", "--seeds", "0", "--force", "--device", "cpu")
+    assert cli(*command, *more).code == 0
+    assert kept.read_bytes() == before, "the same labels are the same bytes"
+
+
+def test_labels_that_give_another_score_are_found(path: Path, cli: Cli) -> None:
+    assert cli("results", "check").code == 0
+    kept = labels_path(path)
+    with np.load(kept) as file:
+        arrays = dict(file)
+    arrays["predicted"] = (arrays["predicted"] + 1) % 3
+    np.savez_compressed(kept, **arrays)
+    answer = cli("results", "check")
+    assert answer.code == 1 and "confusion matrix" in answer.out and kept.name in answer.out
+    kept.unlink()
+    assert cli("results", "check").code == 0
+
+
 def test_predictions_that_are_gone_are_missed_in_words(
     path: Path, cli: Cli, tmp_path: Path
 ) -> None:
+    labels_path(path).unlink()
+
     def refused() -> str:
         answer = cli("results", "predictions", path, "--out", tmp_path / "f.csv")
         assert answer.code == 2 and not (tmp_path / "f.csv").exists()
