@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +34,7 @@ from harbench.testing.windows import (
     training,
 )
 from harbench.training.cache import StageCache
-from harbench.training.fit import fit, initial_network
+from harbench.training.fit import Progress, fit, initial_network
 from harbench.training.loop import train
 
 SHAPES: dict[str, Shape] = {"wrist": (40, 2, 3), "body": (50, 5, 9), "one channel": (37, 1, 1)}
@@ -109,6 +111,28 @@ def survives_save_and_load(name: str) -> None:
         again = fit(plan, cache)
         require(all(stage.cached for stage in again.stages), "a finished stage was not loaded")
         require(torch.equal(scores(plan, again), first), "scores differ after loading")
+
+
+class _KilledError(Exception):
+    """Ends a training after an epoch."""
+
+
+def resumes_to_the_bit(name: str) -> None:
+    """Killed after the first epoch of any stage and begun again, a training ends the same."""
+    plan = training(name, made_up(WRIST))
+    whole = scores(plan, fit(plan))
+
+    def kill(stage: str, progress: Progress) -> None:
+        if progress.stage == stage and progress.epoch == 1:
+            raise _KilledError
+
+    for stage in (each for each in plan.stages() if isinstance(each, Stage)):
+        with tempfile.TemporaryDirectory() as folder:
+            cache = StageCache(Path(folder))
+            with suppress(_KilledError):
+                fit(plan, cache, partial(kill, stage.name))
+            same = torch.equal(scores(plan, fit(plan, cache)), whole)
+            require(same, f"killed in stage {stage.name!r} and resumed, it learns something else")
 
 
 def accepts_missing_data(name: str) -> None:
@@ -200,6 +224,7 @@ CHECKS: dict[str, Callable[[str], None]] = {
         repeats_by_seed,
         scores_each_window_alone,
         survives_save_and_load,
+        resumes_to_the_bit,
         accepts_missing_data,
         accepts_imputed_windows_with_the_indicator,
         leaves_inputs_and_randomness_alone,

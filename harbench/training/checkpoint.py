@@ -36,9 +36,15 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> tuple[Tensors, dict[s
 def restore_optimizer(
     optimizer: torch.optim.Optimizer, tensors: Tensors, plain: dict[str, Any]
 ) -> None:
-    """The inverse of `optimizer_tensors`."""
+    """The inverse of `optimizer_tensors`; each tensor lies in memory as its parameter does."""
     state: dict[int, dict[str, Any]] = {}
     for name, value in {**tensors, **plain["entries"]}.items():
         index, key = name.split(".", 1)
         state.setdefault(int(index), {})[key] = value
     optimizer.load_state_dict({"state": state, "param_groups": plain["groups"]})
+    for parameter, entries in optimizer.state.items():
+        for key, value in entries.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                # A fused step walks through memory, and a file knows no order but the usual one.
+                alike = torch.empty_like(parameter, dtype=value.dtype, requires_grad=False)
+                entries[key] = alike.copy_(value)

@@ -55,7 +55,8 @@ def test_each_run_is_executed_once(more: tuple[str, ...], tmp_path: Path) -> Non
         assert "3 of 6 runs failed" in out
     assert (tmp_path / "log").read_text() == "x" * 6
     names = {path.name for path in (tmp_path / "results").rglob("seed-*")}
-    assert names == {f"seed-{n}{end}" for n in range(3) for end in (".json", ".failed.json")}
+    ends = (".json", ".labels.npz", ".failed.json")
+    assert names == {f"seed-{n}{end}" for n in range(3) for end in ends}
 
 
 def test_a_dead_process_s_run_is_taken_over_and_its_leftovers_go(
