@@ -214,12 +214,17 @@ def read_protocol(path: Path) -> Protocol:
         raise HarbenchError(f"{path}: {key}: {message}.") from None
 
 
+def shipped_gaps() -> dict[str, Path]:
+    """The suite's files of gaps by name."""
+    own = importlib.import_module("harbench.protocols").__path__
+    return {file.stem: file for folder in own for file in Path(folder).glob("*.json")}
+
+
 def _replay(path: Path, text: object) -> Replay:
     """The file of gaps that a protocol names: one beside it, or one of the suite's by name."""
     if not isinstance(text, str):
         raise HarbenchError(f'{path}: replay: write the name of a file of gaps, as in "mine.json".')
-    own = importlib.import_module("harbench.protocols").__path__
-    shipped = {file.stem: file for folder in own for file in Path(folder).glob("*.json")}
+    shipped = shipped_gaps()
     place = path.parent / text if text.endswith(".json") else shipped.get(text)
     if place is None:
         raise HarbenchError(f"{path}: replay: {unknown('file of gaps', text, shipped)}")

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Literal
 
 import torch
+from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 from harbench.data.source import WindowSource
@@ -35,14 +36,15 @@ def precision_context(precision: Precision, device: torch.device) -> AbstractCon
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Compute with one thread, then restore the caller's number.
+    """Compute with one thread, in torch and in libraries such as BLAS, then as before.
 
     The number of threads changes the last bits of sums; runs side by side use the cores better.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        with threadpool_limits(1):
+            yield
     finally:
         torch.set_num_threads(before)
 

@@ -15,7 +15,7 @@ from harbench.data import store
 from harbench.data.paths import cache_dir
 from harbench.method import budget
 from harbench.options import build
-from harbench.protocol import Protocol
+from harbench.protocol import Protocol, shipped_gaps
 from harbench.running.configure import Configured
 from harbench.running.plan import Run, identity_of, resolve_device
 from harbench.running.provenance import PACKAGES, installed
@@ -30,7 +30,7 @@ CHANGED = {
     "evaluator": "splits, corruption, metrics or selection have changed",
 }
 # What a run makes, and a repetition must neither find nor replace.
-MADE = ("stages", "predictions")
+MADE = ("stages", "predictions", "imputers")
 
 
 @contextmanager
@@ -110,9 +110,11 @@ def changes(record: Record, run: Run) -> list[str]:
 
 
 def _protocol(said: Identity) -> Protocol:
-    """The rules of a record as a protocol."""
+    """The rules of a record as a protocol; gaps to replay are found where they are the suite's."""
     rules: dict[str, Any] = dict(said.rules)
     folds = rules.pop("folds", None)
     if folds:
         rules["seeds"] = tuple(range(folds))
+    if rules.get("replay"):
+        rules["replay"] = {**rules["replay"], "path": shipped_gaps().get(rules["replay"]["name"])}
     return Protocol(name=said.protocol, description="", **rules)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, get_args, get_type_hints
 
 from harbench import registry
@@ -93,13 +94,22 @@ def _require_effect(options: EngineOptions, method: Method, where: str) -> None:
     """HarbenchError where an option would change nothing but the name of the row."""
     if options.augment == "none" and options.pretrain:
         return
-    by_gradients = [s for s in method.stages(budget("smoke")) if not isinstance(s, FitStage)]
+    stages = method.stages(budget("smoke"))
+    by_gradients = [stage for stage in stages if not isinstance(stage, FitStage)]
     if options.augment != "none" and not by_gradients:
         raise HarbenchError(
             f"{where} is not trained by gradients: augment={options.augment} does not apply to it."
         )
-    if not options.pretrain and all(stage.labelled for stage in by_gradients):
+    if options.pretrain:
+        return
+    if all(stage.labelled for stage in by_gradients):
         raise HarbenchError(f"{where} has no pre-training: pretrain=false does not apply to it.")
+    for before, stage in pairwise(stages):
+        if isinstance(stage, FitStage) and before in by_gradients and not before.labelled:
+            raise HarbenchError(
+                f"{where}: its stage {stage.name!r} keeps what pre-training has learned: "
+                "pretrain=false does not apply to this configuration."
+            )
 
 
 def check_method(found: Configured, dataset: HARDataset, spent: Budget) -> None:

@@ -74,7 +74,12 @@ def failure(
 def _execute(
     run: Run, command: str, started: str, report: Callable[[Progress], None], force: bool
 ) -> Record:
-    dataset = store.load(run.source)
+    dataset, replay = store.load(run.source), run.protocol.replay
+    if replay is not None and replay.path is None:
+        raise HarbenchError(
+            f"The file of gaps {replay.name!r} that protocol {run.protocol.name!r} replays is not "
+            "one of the suite's, and a record does not hold it. Run its protocol's file instead."
+        )
     training = training_of(run, dataset)
     cache = StageCache.default()
     if force:

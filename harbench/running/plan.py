@@ -26,7 +26,7 @@ from harbench.running.records import Identity
 from harbench.running.scout import Asked, Planned, plan_method
 from harbench.running.store import default_results
 from harbench.running.tuned import find_tuned
-from harbench.training.identity import Training
+from harbench.training.identity import Training, method_code
 
 # File systems allow 255 bytes; temporary names and predictions need some.
 LONGEST_LABEL = 200
@@ -197,9 +197,21 @@ def resolve_device(device: str, precision: Precision = "fp32") -> str:
 
 
 def training_of(run: Run, dataset: HARDataset, split: Split | None = None) -> Training:
-    """What the engine needs to train a run; its split is made where it is not given."""
+    """What the engine needs to train a run; its split is made where it is not given.
+
+    Raises HarbenchError where the method's file or the data has changed since the run was planned.
+    """
     cls = registry.method_class(run.method)
     protocol = run.protocol
+    changed = {
+        f"the code of method {run.method!r}": method_code(cls) != run.identity.code,
+        f"the data of {run.dataset}": dataset.fingerprint != run.identity.fingerprint,
+    }
+    for what, has in changed.items():
+        if has:
+            raise HarbenchError(
+                f"{what} has changed since this run was planned. Start the command again."
+            )
     return Training(
         method=cls(build(cls.Config, run.config, f"method {run.method!r}")),
         dataset=dataset,

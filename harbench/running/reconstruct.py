@@ -9,6 +9,7 @@ import torch
 
 from harbench.data import store
 from harbench.data.source import WindowSource
+from harbench.discovery import title
 from harbench.errors import HarbenchError
 from harbench.evaluation.predict import one_thread
 from harbench.method import Batch, Method
@@ -46,6 +47,8 @@ def reconstruct(run: Run, window: int | None = None) -> Rebuilt:
     method, split = training.method, training.split
     if type(method).rebuild is Method.rebuild:
         raise HarbenchError(f"Method {method.name!r} has no `rebuild` to draw.")
+    if all(stage.labelled for stage in training.stages()):
+        raise HarbenchError(f"{run.label} has no pre-training: there is nothing that rebuilds.")
     if window is None:
         spread = np.nanstd(np.asarray(dataset.windows[split.test]), axis=1).mean(axis=(1, 2))
         window = int(spread.argmax())
@@ -75,7 +78,7 @@ def reconstruct(run: Run, window: int | None = None) -> Rebuilt:
         dataset.info.classes[int(dataset.labels[rows[0]])],
         tuple(sensor.name for sensor in dataset.info.sensors),
         dataset.info.channels,
-        f"Method {type(method).title or method.name}; data {run.dataset}; protocol "
+        f"Method {title(run.label)}; data {run.dataset}; protocol "
         f"{run.protocol.name}; split {run.protocol.split}; budget {run.budget.name}; seed "
         f"{run.seed}; test window {window}.",
     )

@@ -9,6 +9,7 @@ them.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
@@ -154,7 +155,7 @@ def find_tuned(
         if not path.is_file():
             raise HarbenchError(f"{spec} has not been tuned ({path} is absent). Run: {command}")
         record = read_tuning(path)
-        _check(record, path, method.code, dataset, precision, command)
+        _check(record, path, method, dataset, precision, command)
         assert record.best is not None
         found[spec] = Tuned(record.trials[record.best].values, len(record.trials))
     if len({tuned.trials for tuned in found.values()}) > 1:
@@ -169,17 +170,21 @@ def find_tuned(
 def _check(
     record: TuningRecord,
     path: Path,
-    code: str,
+    method: Planned,
     dataset: HARDataset,
     precision: Precision,
     command: str,
 ) -> None:
     search = record.search
-    today = (code, dataset.fingerprint, EVALUATOR)
+    today = (method.code, dataset.fingerprint, EVALUATOR)
     if (search.code, search.fingerprint, search.evaluator) != today:
         raise HarbenchError(
             f"{path} belongs to other code, data or evaluator than today's. Delete it and run: "
             f"{command}"
+        )
+    if search.config != json.loads(json.dumps(method.config)):
+        raise HarbenchError(
+            f"{path} searched around other defaults than today's. Delete it and run: {command}"
         )
     if search.precision != precision:
         raise HarbenchError(f"{path} was searched with --precision {search.precision}.")

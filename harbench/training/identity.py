@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -91,8 +92,18 @@ def stage_keys(training: Training) -> list[str]:
         parts = {**base, "stage": stage.name, "previous": keys[-1:], "impute": impute}
         if stage.labelled:
             parts |= {"labelled": _digest(training.split.labelled), "augment": options.augment}
+        if impute == "saits":
+            parts["pypots"] = _version("pypots")
         keys.append(sha256(parts))
     return keys
+
+
+def _version(package: str) -> str:
+    """The version of a package, "" where it is not installed."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 def _filled(training: Training) -> bool:
@@ -136,12 +147,20 @@ def _parts(module: str, source: str) -> list[str]:
     return sorted(name for name in names if name.startswith(wanted) and name in sys.modules)
 
 
+def _engine() -> list[str]:
+    root = Path(harbench.__file__).parent
+    files = sorted(file for part in ENGINE for file in (root / part).glob("*.py"))
+    return [file.read_text(encoding="utf-8") for file in files]
+
+
+# Read with the engine itself: the files may change while processes that have imported it train on.
+ENGINE_SOURCES = _engine()
+
+
 @cache
 def engine_code() -> str:
     """The hash of the parts of harbench that trained weights depend on."""
-    root = Path(harbench.__file__).parent
-    files = sorted(file for part in ENGINE for file in (root / part).glob("*.py"))
-    return code_hash(file.read_text(encoding="utf-8") for file in files)
+    return code_hash(ENGINE_SOURCES)
 
 
 def code_hash(sources: Iterable[str]) -> str:

@@ -44,6 +44,19 @@ def test_one_training_serves_every_condition(cli: Cli, tmp_path: Path) -> None:
     assert places == sorted(places) and table.index(" joint ") > places[-1]
 
 
+def test_a_record_with_replayed_gaps_can_be_repeated(cli: Cli, tmp_path: Path) -> None:
+    run = ("run", "--method", "cnn+width=8", "--protocol", "robust", "--dataset", DATASET)
+    assert cli(*run, "--budget", "smoke", "--seeds", "0", "--device", "cpu").code == 0
+    (path,) = (tmp_path / "results").rglob("seed-0.json")
+    answer = cli("results", "rerun", path)
+    assert answer.code == 0 and "identical" in answer.out, answer.err
+    record = read(path)
+    record["identity"]["rules"]["replay"]["name"] = "my-gaps"
+    path.write_text(json.dumps(record))
+    refused = cli("results", "rerun", path, "--anyway")
+    assert refused.code == 2 and "'my-gaps'" in refused.err and "epoch" not in refused.err
+
+
 def test_one_watch_goes_without_losses_of_a_sensor(cli: Cli, tmp_path: Path) -> None:
     own = DATASET.replace("sensors=3", "sensors=1")
     answer = cli(*RUN, "--dataset", own, "--protocol", "robust")

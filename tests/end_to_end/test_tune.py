@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,18 @@ def test_tuned_runs_use_what_was_chosen(cli: Cli, tmp_path: Path) -> None:
     assert {key: record["identity"]["config"][key] for key in chosen} == chosen
     assert command("tune", "--trials", "1", "--seeds", "0").code == 0
     assert (tmp_path / "results" / PLACE).is_file()
+
+
+def test_a_search_around_other_defaults_serves_no_run(cli: Cli, tmp_path: Path) -> None:
+    """Defaults are no part of a method's code, so that its hash does not tell."""
+    shared = ("--method", "cnn", "--dataset", DATASET, "--budget", "smoke", "--seeds", "0")
+    assert cli("tune", *shared, "--trials", "1").code == 0
+    (path,) = (tmp_path / "results" / "tuning").rglob("seed-0.json")
+    record = read(path)
+    record["search"]["config"]["width"] += 1
+    path.write_text(json.dumps(record))
+    answer = cli("run", *shared, "--protocol", "clean", "--tuned")
+    assert answer.code == 2 and "other defaults than today's" in answer.err
 
 
 def test_methods_are_tuned_alike_or_not_compared(cli: Cli) -> None:

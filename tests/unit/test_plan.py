@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -217,6 +218,17 @@ def test_pre_training_left_out_is_a_row_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
+    ("key", "what"), [("code", "the code of method 'cnn'"), ("fingerprint", "the data of")]
+)
+def test_what_changed_since_it_was_planned_is_not_run(key: str, what: str) -> None:
+    """A worker imports a method and loads data when its turn comes, perhaps hours later."""
+    (run,) = plan(["cnn"])
+    planned = run.identity.model_copy(update={key: "0" * 64})
+    with pytest.raises(HarbenchError, match=f"{what}.* has changed since this run was planned"):
+        training_of(replace(run, identity=planned), store.load(DATASET))
+
+
+@pytest.mark.parametrize(
     ("spec", "message"),
     [
         ("random_forest+augment=corruption", "not trained by gradients"),
@@ -227,6 +239,7 @@ def test_pre_training_left_out_is_a_row_of_its_own() -> None:
         ("cnn+indicator=maybe", "Unknown indicator 'maybe'"),
         ("cnn+pretrain=false", "has no pre-training"),
         ("robusthar+mstm=false+pretrain=false", "has no pre-training"),
+        ("robusthar+fill=decoder+pretrain=false", "its stage 'keep' keeps what pre-training"),
         ("cnn+tuned=20", "option of the command: --tuned"),
     ],
 )
