@@ -201,5 +201,8 @@ def protocol(name: str) -> Protocol:
         return read_protocol(Path(name))
     files = _protocol_files()
     if name not in files:
-        raise unknown("protocol", name, files, hint="harbench list protocols")
+        # Path.is_file raises for a name that is too long to be one.
+        own = os.path.isfile(f"{name}.toml")  # noqa: PTH113
+        hint = f"Or do you mean ./{name}.toml?" if own else "harbench list protocols"
+        raise unknown("protocol", name, files, hint=hint)
     return read_protocol(files[name])

@@ -103,7 +103,8 @@ def _numbers(
     conditions = [(str(each[0]), float(each[1])) for each in grids[rules.metric].columns]
     first = part.drop_duplicates(["name", "seed"]).set_index(["name", "seed"]).loc[whole]
     first = first.reset_index().assign(protocol=protocol, rate=0.0, note="")
-    losses = [(scale, rate) for scale, rate in conditions if rate > 0]
+    # Replayed gaps are a loss, too, but have no rate.
+    losses = [each for each in conditions if each[1] > 0 or each[0] == "replay"]
     curves = [scale for scale in scales if sum(name == scale for name, _ in losses) > 1]
     if not curves or CLEAN not in conditions or first.empty:
         return

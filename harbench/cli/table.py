@@ -231,6 +231,8 @@ def chosen(
             continue
         if column == "dataset":
             names = [_canonical(name) for name in names]
+        if column == "protocol":
+            names = [Path(name).stem if name.endswith(".toml") else name for name in names]
         for name in names:
             if name not in set(table[column]):
                 raise unknown(f"{column} in {root}", name, set(table[column]))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from shlex import quote
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -150,7 +151,8 @@ def find_tuned(
         path = tuning_path(root, method.label, dataset.spec, protocol, budget, seed)
         command = (
             f"harbench tune --method {spec} --dataset {dataset.spec} "
-            f"--protocol {protocol.name} --budget {budget.name} --seeds {seed} --trials N"
+            f"--protocol {protocol.name} --budget {budget.name} --seeds {seed} --trials N "
+            f"--results {quote(str(root))}"
         )
         if not path.is_file():
             raise HarbenchError(f"{spec} has not been tuned ({path} is absent). Run: {command}")

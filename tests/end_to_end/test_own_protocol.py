@@ -35,6 +35,13 @@ def test_the_file_is_a_protocol_and_explains_every_key(cli: Cli, tmp_path: Path)
     run = ("run", "--method", "cnn", "--dataset", DATASET, "--budget", "smoke", "--seeds", "0")
     done = cli(*run, "--protocol", "./my-rules.toml")
     assert done.code == 0, done.err
+    # What reads records takes the file, too, and says so where it is named without its path.
+    own = ("--protocol", "./my-rules.toml")
+    for reads in (("table",), ("power", "--control", "cnn"), ("results",)):
+        answer = cli(*reads, *own)
+        assert answer.code == 0 or "Unknown protocol" not in answer.err, answer.err
+    refused = cli("table", "--protocol", "my-rules")
+    assert refused.code == 2 and "Or do you mean ./my-rules.toml?" in refused.err
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,12 @@ DRAWN: dict[str, Callable[[], Figure]] = {
 }
 
 
+@pytest.mark.parametrize("draw", [against.slope, against.areas])
+def test_a_control_without_records_is_named(draw: Callable[..., Figure]) -> None:
+    with pytest.raises(HarbenchError, match="Unknown method in the records 'nobody'"):
+        draw(grid(), "nobody")
+
+
 @pytest.mark.parametrize("name", DRAWN)
 def test_a_figure_names_its_axes_and_repeats(name: str) -> None:
     figure = DRAWN[name]()

@@ -93,6 +93,15 @@ def test_summary_numbers_are_paired_scores() -> None:
         assert "sensor 50" in written(table, form)
 
 
+def test_replayed_gaps_may_be_the_worst() -> None:
+    """They have no rate, and take from windows all the same."""
+    frame = curve()
+    replay = frame[frame["scale"] == "clean"].assign(scale="replay")
+    replay[["f1_macro", "accuracy"]] -= 0.4
+    worst = summary_table(pd.concat([frame, replay]), ["mixed"], Rules()).rows["hard"][2]
+    assert worst and worst.mean == pytest.approx(92 - 40) and worst.note == "replay"
+
+
 def test_what_never_loses_the_points_is_said() -> None:
     table = summary_table(curve(fall=0.1), ["mixed"], Rules())
     cells = table.rows["soft"]

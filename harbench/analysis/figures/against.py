@@ -16,7 +16,7 @@ from harbench.analysis.figures.style import (
     new,
 )
 from harbench.analysis.figures.words import about
-from harbench.analysis.pairs import METRICS, named, require_one_training
+from harbench.analysis.pairs import METRICS, named, require_names, require_one_training
 from harbench.analysis.robustness import AREA, curve_scales, summary_table
 from harbench.analysis.slope import robustness_slopes
 from harbench.analysis.table import Rules
@@ -30,6 +30,7 @@ def slope(frame: pd.DataFrame, control: str, metric: str = "f1_macro") -> Figure
     """
     data = named(frame)
     data = data[data["scale"].isin(("clean", "mixed"))].assign(method=data["name"])
+    require_names(data, [control])
     require_one_training(data)
     found = robustness_slopes(data, metric, control).sort_values("slope", ascending=False)
     names = [str(name) for name in found.index]
