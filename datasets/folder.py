@@ -15,10 +15,10 @@ from pydantic import Field
 from harbench.data.archive import Members, open_source
 from harbench.data.clock import REPAIR, sampling_times, stalls
 from harbench.data.coverage import named, with_option
-from harbench.data.devices import Series, aligned
+from harbench.data.devices import Series, aligned, device_of
 from harbench.data.facts import read_facts
 from harbench.data.gaps import close_gaps
-from harbench.data.tables import numbers, read_table, signals_in
+from harbench.data.tables import numbers, read_table, signals_in, times
 from harbench.dataset import (
     Dataset,
     DatasetInfo,
@@ -168,11 +168,8 @@ class Folder(Dataset):
     def _device(self, stem: str) -> tuple[str, str]:
         """`anna/walk.wrist.acc` -> `anna/walk` and `wrist.acc`; no device where none is named."""
         subject, _, file = stem.partition("/")
-        parts = file.split(".")
-        for index in (len(parts) - 1, len(parts) - 2):
-            if index >= 1 and parts[index] in self._sensors:
-                return f"{subject}/{'.'.join(parts[:index])}", ".".join(parts[index:])
-        return stem, ""
+        recording, device = device_of(file, self._sensors)
+        return f"{subject}/{recording}", device
 
     @property
     def _sensors(self) -> list[str]:
@@ -206,19 +203,8 @@ class Folder(Dataset):
             raise HarbenchError(f"{where} has no column `time`.")
         if table.empty:
             raise HarbenchError(f"{where} has no row.")
-        time = numbers(table["time"], where)
-        bad = ~np.isfinite(time) | np.concatenate([[False], np.diff(time) <= 0])
-        if bad.any():
-            line = int(np.argmax(bad)) + 2
-            raise HarbenchError(f"{where}, line {line}: time is missing or does not increase.")
-        sensor, channels = device.partition(".")[0], self.info.channels
-        signals = {
-            (channel if device else f"{name}.{channel}"): (row, column)
-            for row, name in enumerate(self._sensors)
-            for column, channel in enumerate(channels)
-            if not device or name == sensor
-        }
-        values = signals_in(table, signals, (len(self._sensors), len(channels)), where)
+        time = times(table, where)
+        values = signals_in(table, self.info, device, where)
         if stalls(time, self.options.max_gap):
             self._stalled.append(file)
         if "label" not in table:

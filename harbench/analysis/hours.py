@@ -52,6 +52,8 @@ def hours_sheet(found: pd.DataFrame) -> Sheet:
         "Hours on one core (or one GPU), as each record measured them on its own machine.",
         [
             "A training that several protocols share counts once; waiting and what failed or was "
-            "ended are not counted. Machines differ, and runs side by side slow each other down."
+            "ended are not counted, nor is what an imputer (impute=saits) learns; what MiniRocket "
+            "and Hydra compile in a new process is. Machines differ, and runs side by side slow "
+            "each other down."
         ],
     )

@@ -54,7 +54,11 @@ def export(
 def predict(
     folder: Folder,
     recording: Annotated[
-        Path, typer.Argument(help="CSV: time in seconds, <sensor>.<channel> columns.")
+        list[Path],
+        typer.Argument(
+            help="CSV: time in seconds, <sensor>.<channel> columns; or <recording>.<sensor>.csv of "
+            "each device."
+        ),
     ],
     out: Annotated[Path | None, typer.Option(help="CSV file; else the table is printed.")] = None,
     step: Annotated[
@@ -66,12 +70,21 @@ def predict(
     import pandas as pd
 
     from harbench import model
+    from harbench.data.devices import taken_apart
     from harbench.data.paths import writing
     from harbench.data.tables import read_recording
     from harbench.outside import spreadsheet
 
     found = model.load(folder, method)
-    begins, probabilities = found.predict_recording(read_recording(recording, found.info), step)
+    given = read_recording(recording, found.info, found.card.max_gap)
+    if taken_apart(given.values):
+        say(
+            "note: hardly any row holds two sensors. Are these devices with clocks of their own, "
+            "joined in one table? Give the file of each instead, <recording>.<sensor>.csv: labels "
+            "of such gaps are worth little.",
+            err=True,
+        )
+    begins, probabilities = found.predict_recording(given, step)
     table = pd.DataFrame(probabilities, columns=list(found.classes)).round(4)
     best = probabilities.argmax(axis=1)
     table.insert(0, "begin", begins.round(3))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,25 @@ from harbench.errors import HarbenchError
 LARGEST_GRID = 50_000_000
 # Seconds (S,), values (S, N, C) with NaN for other devices, labels (S,) where there are any.
 Series = tuple[NDArray[np.float64], FloatArray, IntArray | None]
+
+
+def device_of(stem: str, sensors: Sequence[str]) -> tuple[str, str]:
+    """`walk.wrist.acc` -> `walk` and `wrist.acc`; the stem and "" where it names no device."""
+    parts = stem.split(".")
+    for index in (len(parts) - 1, len(parts) - 2):
+        if index >= 1 and parts[index] in sensors:
+            return ".".join(parts[:index]), ".".join(parts[index:])
+    return stem, ""
+
+
+def taken_apart(values: FloatArray) -> bool:
+    """Whether samples (S, N, C) of several sensors hardly ever hold two of them.
+
+    So an outer join of devices with clocks of their own ends.
+    """
+    observed = ~np.isnan(values).all(axis=2)
+    several = int(observed.any(axis=0).sum()) > 1
+    return several and bool((observed.sum(axis=1) > 1).mean() < 0.5)
 
 
 def aligned(series: Mapping[str, Series], info: DatasetInfo, max_gap: float, where: str) -> Series:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from harbench.data.archive import Members
+from harbench.data.devices import Series, aligned, device_of
 from harbench.dataset import LARGEST_VALUE, DatasetInfo, FloatArray, Recording
 from harbench.errors import HarbenchError, needs, unknown
 
@@ -59,15 +60,20 @@ def numbers(column: pd.Series, where: str) -> NDArray[np.float64]:
     return found
 
 
-def signals_in(
-    table: pd.DataFrame, signals: Mapping[str, tuple[int, int]], shape: tuple[int, int], where: str
-) -> FloatArray:
+def signals_in(table: pd.DataFrame, info: DatasetInfo, device: str, where: str) -> FloatArray:
     """Values (S, N, C) of a table's S rows, NaN where it has no column for them.
 
-    signals: the name of a column -> its place in `shape` (N, C). Raises HarbenchError for a
-    column that is neither among them nor `time` or `label`.
+    device: `<sensor>` or `<sensor>.<part>`, whose file names channels alone; "" for a table of all
+    sensors, <sensor>.<channel>. Raises HarbenchError for any column beside these, `time`, `label`.
     """
-    values = np.full((len(table), *shape), np.nan, dtype=np.float32)
+    sensor = device.partition(".")[0]
+    signals = {
+        (channel if device else f"{found.name}.{channel}"): (row, column)
+        for row, found in enumerate(info.sensors)
+        for column, channel in enumerate(info.channels)
+        if not device or found.name == sensor
+    }
+    values = np.full((len(table), len(info.sensors), len(info.channels)), np.nan, dtype=np.float32)
     for column in table.columns:
         if column in ASIDE:
             continue
@@ -77,24 +83,54 @@ def signals_in(
     return values
 
 
-def read_recording(path: Path, info: DatasetInfo) -> Recording:
-    """A person's recording in one table: `time` in seconds, and <sensor>.<channel> columns.
+def read_recording(paths: Sequence[Path], info: DatasetInfo, max_gap: float) -> Recording:
+    """A person's recording: one table of all sensors, or the files of its devices.
 
-    A column that is absent is missing data; a column `label` is not read. Raises HarbenchError
-    for any other column, for time that does not increase, and where no signal is there at all.
+    Files <recording>.<sensor>.csv or <recording>.<sensor>.<part>.csv name channels alone and are
+    brought to one grid, as in training (`harbench.data.devices`); one table has the columns
+    <sensor>.<channel>. `time` is in seconds. An absent column is missing data; a column `label` is
+    not read. Raises HarbenchError for any other column, for time that does not increase, and
+    where no signal is there at all.
     """
+    names = [sensor.name for sensor in info.sensors]
+    found = [(path, *device_of(path.stem, names)) for path in paths]
+    recordings, devices = {name for _, name, _ in found}, [device for *_, device in found]
+    if len(paths) > 1 and (len(recordings) > 1 or "" in devices or len({*devices}) < len(devices)):
+        raise HarbenchError(
+            f"{', '.join(map(str, paths))} are not the devices of one recording: "
+            "<recording>.<sensor>.csv for each."
+        )
+    series: dict[str, Series] = {}
+    for path, _, device in found:
+        table = _table(path)
+        # One table of all sensors may have a name that looks like a device's.
+        if len(paths) == 1 and any(str(each).split(".")[0] in names for each in table.columns):
+            device = ""
+        values = signals_in(table, info, device, str(path))
+        if set(table.columns) <= ASIDE:
+            known = [f"{name}.{channel}" for name in names for channel in info.channels]
+            raise HarbenchError(f"{path} has no signal: its columns are {', '.join(known)}.")
+        series[device] = times(table, str(path)), values, None
+    where = ", ".join(map(str, paths))
+    ((time, values, _),) = [series[""]] if "" in series else [aligned(series, info, max_gap, where)]
+    name = min(recordings)
+    return Recording(name, "unnamed", time, values, np.zeros(len(time), dtype=np.int64))
+
+
+def times(table: pd.DataFrame, where: str) -> NDArray[np.float64]:
+    """The column `time`; HarbenchError names the first line where it does not increase."""
+    time = numbers(table["time"], where)
+    bad = ~np.isfinite(time) | np.concatenate([[False], np.diff(time) <= 0])
+    if bad.any():
+        line = int(np.argmax(bad)) + 2
+        raise HarbenchError(f"{where}, line {line}: time is missing or does not increase.")
+    return time
+
+
+def _table(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise HarbenchError(f"{path} is not a file.")
     table = read_table(Members(path.parent, [path.name], LARGEST_TABLE, None), path.name)
     if "time" not in table or table.empty:
         raise HarbenchError(f"{path} has no {'row' if 'time' in table else 'column `time`'}.")
-    signals = {
-        f"{sensor.name}.{channel}": (row, column)
-        for row, sensor in enumerate(info.sensors)
-        for column, channel in enumerate(info.channels)
-    }
-    values = signals_in(table, signals, (len(info.sensors), len(info.channels)), str(path))
-    if set(table.columns) <= ASIDE:
-        raise HarbenchError(f"{path} has no signal: its columns are {', '.join(signals)}.")
-    time = numbers(table["time"], str(path))
-    return Recording(path.stem, "unnamed", time, values, np.zeros(len(time), dtype=np.int64))
+    return table

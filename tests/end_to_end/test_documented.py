@@ -185,7 +185,7 @@ def test_the_recording_of_the_docs_fits_a_model_of_spar(here: Path) -> None:
     (block,) = (text for _, text in blocks("python") if "to_csv" in text)
     exec(compile(block, "models.md", "exec"), {})
     spar = registry.dataset_class("spar")
-    found = read_recording(here / "monday.csv", spar(spar.Options()).info)
+    found = read_recording([here / "monday.csv"], spar(spar.Options()).info, 1.0)
     assert len(found.values) > 128 and np.isfinite(found.values).all()
 
 

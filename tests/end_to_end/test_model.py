@@ -82,12 +82,43 @@ def test_a_recording_is_classified_window_by_window(
         ("time,hat.acc_x\n0,1\n", "hat.acc_x"),
         ("t,a\n0,1\n", "no column `time`"),
         ("time\n0\n", "no signal"),
-        (f"time,{names[0]}\n0,1\n0,2\n", "must increase"),
+        (f"time,{names[0]}\n0,1\n0,2\n", "line 3: time is missing or does not increase"),
         (f"time,{names[0]}\n0,1\n1,2\n", "as long as a window"),
     ]:
         (tmp_path / "bad.csv").write_text(content)
         bad = cli("model", "predict", tmp_path / "m", tmp_path / "bad.csv")
         assert bad.code == 2 and words in bad.err and "Traceback" not in bad.err
+
+
+def test_files_of_devices_are_classified_as_training_took_them(
+    cli: Cli, trained: Path, tmp_path: Path
+) -> None:
+    """On clocks that agree the files say what one table says; a join is noticed."""
+    assert cli("model", "export", record(trained, "cnn"), "--out", tmp_path / "m").code == 0
+    info = harbench.load(tmp_path / "m").info
+    time, draws = np.arange(1000) / info.rate, np.random.default_rng(0)
+    whole, parts, joined = pd.DataFrame({"time": time}), [], []
+    for place, sensor in enumerate(info.sensors):
+        values = pd.DataFrame(draws.normal(size=(1000, len(info.channels))), columns=info.channels)
+        values.insert(0, "time", time)
+        parts.append(tmp_path / f"day.{sensor.name}.csv")
+        values.to_csv(parts[-1], index=False)
+        named = values.rename(columns={c: f"{sensor.name}.{c}" for c in info.channels})
+        whole = whole.merge(named, on="time")
+        joined.append(named.assign(time=time + place / 1e3))
+    whole.to_csv(tmp_path / "day.csv", index=False)
+    pd.concat(joined).sort_values("time").to_csv(tmp_path / "joined.csv", index=False)
+    answers = {}
+    for name, files in {"whole": ["day.csv"], "parts": parts, "joined": ["joined.csv"]}.items():
+        given = [tmp_path / file for file in files]
+        done = cli("model", "predict", tmp_path / "m", *given, "--out", tmp_path / f"{name}.out")
+        assert done.code == 0, done.err
+        assert ("hardly any row holds two sensors" in done.err) == (name == "joined")
+        answers[name] = pd.read_csv(tmp_path / f"{name}.out")
+    pd.testing.assert_frame_equal(answers["parts"], answers["whole"], atol=2e-3)
+    for wrong in ([parts[0], tmp_path / "day.csv"], [parts[0], parts[0]]):
+        refused = cli("model", "predict", tmp_path / "m", *wrong)
+        assert refused.code == 2 and "are not the devices of one recording" in refused.err
 
 
 def test_what_cannot_be_taken_along_is_said(cli: Cli, trained: Path, tmp_path: Path) -> None:

@@ -210,7 +210,7 @@ def csv(data: st.DataObject) -> None:
     lines = [",".join(["time", *columns])]
     lines += [",".join([f"{row / 50}", *["0.5"] * len(columns)]) for row in range(20)]
     path = written(data, "mine.csv", changed(data, "\n".join(lines).encode(), CSV))
-    read_recording(path, info)
+    read_recording([path], info, 1.0)
 
 
 def a_zip(data: st.DataObject) -> None:
