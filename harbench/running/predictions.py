@@ -114,7 +114,7 @@ def labels_path(record_file: Path) -> Path:
 def keep_labels(record_file: Path, record: Record) -> bool:
     """Write the labels of a record where the cache has its predictions; whether it has them."""
     arrays = arrays_of(record)
-    if arrays is None:
+    if arrays is None or _misfit(arrays, record):
         return False
     del arrays["logits"]
     small: dict[str, Any] = {key: _narrow(values) for key, values in arrays.items()}
@@ -130,22 +130,23 @@ def wrong_labels(record_file: Path, record: Record) -> str:
     """
     place = labels_path(record_file)
     try:
-        _require_scores(_read(place, record), record)
+        misfit = _misfit(_read(place, record), record)
     except HarbenchError:
         return ""
     except DAMAGE as error:
-        return f"{place.name} is damaged ({one_line(error)}): delete it"
-    return ""
+        misfit = one_line(error)
+    return f"{place.name}: {misfit}. Delete it." if misfit else ""
 
 
-def _require_scores(arrays: dict[str, NDArray[np.generic]], record: Record) -> None:
-    """ValueError where answers do not give the confusion matrices of their record."""
+def _misfit(arrays: dict[str, NDArray[np.generic]], record: Record) -> str:
+    """That answers do not give the confusion matrices of their record, "" where they do."""
     for index, row in enumerate(record.conditions):
         which = arrays["scored"][index].astype(bool)
         counts = np.zeros((len(arrays["classes"]),) * 2, dtype=np.int64)
         np.add.at(counts, (arrays["y_true"][which], arrays["predicted"][index][which]), 1)
         if counts.tolist() != row.confusion:
-            raise ValueError("it does not give the record's confusion matrix")
+            return "it does not give the record's confusion matrix"
+    return ""
 
 
 def _narrow(values: NDArray[Any]) -> NDArray[Any]:
@@ -193,7 +194,8 @@ def _read(place: Path, record: Record) -> dict[str, NDArray[np.generic]]:
 def _frame(arrays: dict[str, NDArray[np.generic]], record: Record) -> pd.DataFrame:
     identity, classes = record.identity, arrays["classes"]
     parts = []
-    _require_scores(arrays, record)
+    if misfit := _misfit(arrays, record):
+        raise ValueError(misfit)
     for index in range(len(record.conditions)):
         which = arrays["scored"][index].astype(bool)
         true, predicted = arrays["y_true"][which], arrays["predicted"][index][which]
