@@ -21,7 +21,7 @@ import psutil
 
 from harbench.data.paths import cannot_write, leftovers, remove
 from harbench.errors import HarbenchError
-from harbench.running.predictions import keep_labels
+from harbench.running.predictions import keep_labels, labels_path
 from harbench.running.records import Failure, Record
 from harbench.running.store import ResultStore
 
@@ -203,7 +203,7 @@ class Queue:
         if self.order is not None:
             self.order.ended(run, outcome)
         if path in self._held:
-            for left in leftovers(path, self.store.failed(run)):
+            for left in leftovers(path, self.store.failed(run), labels_path(path)):
                 remove(left)
             if isinstance(outcome, Record):
                 keep_labels(path, outcome)

@@ -153,7 +153,7 @@ def test_a_dead_worker_is_tried_once_more_and_costs_its_run_at_most(
     first = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert "seed 1 is tried again: The worker process died: SIGKILL" in first.stderr
     place = folder(tmp_path / "results", "clean")
-    whole = ["seed-0.json", "seed-1.json", "seed-2.json"]
+    whole = sorted(f"seed-{n}{end}" for n in range(3) for end in (".json", ".labels.npz"))
     if deaths == 1:
         assert first.returncode == 0, first.stdout + first.stderr
         assert sorted(p.name for p in place.iterdir()) == whole
@@ -161,8 +161,10 @@ def test_a_dead_worker_is_tried_once_more_and_costs_its_run_at_most(
     assert first.returncode == 1, first.stderr
     assert sorted(p.name for p in place.iterdir()) == [
         "seed-0.json",
+        "seed-0.labels.npz",
         "seed-1.failed.json",
         "seed-2.json",
+        "seed-2.labels.npz",
     ]
     assert "died: SIGKILL" in read(place / "seed-1.failed.json")["error"]
     second = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

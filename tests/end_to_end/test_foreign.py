@@ -64,7 +64,7 @@ def grid(cli: Cli, *files: str, more: tuple[str, ...] = ()) -> tuple[int, str]:
 
 def outcomes(results: Path) -> dict[str, str]:
     """The method's label -> what its run has left."""
-    paths = (results / DATASET / "clean" / "smoke").glob("*/*")
+    paths = (results / DATASET / "clean" / "smoke").glob("*/*.json")
     return {path.parent.name: path.name for path in paths}
 
 

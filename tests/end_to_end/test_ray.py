@@ -71,7 +71,7 @@ def begun(cluster: Any, tmp_path: Path, partly: int) -> subprocess.Popen[str]:
 def lasting(results: Path) -> dict[str, str]:
     """The bytes of each record, without who made it and what it took."""
     found = {}
-    for path in results.rglob("seed-*"):
+    for path in results.rglob("seed-*.json"):
         record = read(path)
         cost = record.pop("cost")
         del record["provenance"]
