@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Literal
@@ -40,6 +42,9 @@ def one_thread() -> Iterator[None]:
 
     The number of threads changes the last bits of sums; runs side by side use the cores better.
     """
+    # Numba starts threads for all cores when it is first used, and sets torch's number to that.
+    if "numba" not in sys.modules:
+        os.environ.setdefault("NUMBA_NUM_THREADS", "1")
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

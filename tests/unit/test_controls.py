@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -77,3 +81,27 @@ def test_windows_that_are_too_short_are_refused(name: str) -> None:
     shape = InputShape(8, 1, 3, 2, 50.0, ((0.0, 0.0, 0.0),))
     with pytest.raises(HarbenchError, match="8 steps are shorter"):
         cls(cls.test_config()).build(shape)
+
+
+THREADS = """
+import torch
+from harbench.evaluation.predict import one_thread
+from harbench.testing.windows import made_up, scores, training
+from harbench.training.fit import fit
+plan = training("minirocket", made_up((40, 2, 3)))
+with one_thread():
+    scores(plan, fit(plan))
+    print(torch.get_num_threads())
+"""
+
+
+@pytest.mark.skipif(os.cpu_count() == 1, reason="one core has one thread")
+def test_a_control_computes_with_one_thread() -> None:
+    """Numba, which aeon's rockets use, would start a thread for each core, and torch follow it."""
+    pytest.importorskip("aeon")
+    usual = {k: v for k, v in os.environ.items() if not k.startswith(("NUMBA_", "OMP_"))}
+    # A new process: here numba may have begun already.
+    done = subprocess.run(
+        [sys.executable, "-c", THREADS], env=usual, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "1"
