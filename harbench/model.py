@@ -14,6 +14,7 @@ from torch import nn
 
 from harbench import registry
 from harbench.data import store, tensor_files
+from harbench.data.gaps import close_gaps
 from harbench.data.impute import ALONE, alone
 from harbench.data.paths import write_json
 from harbench.data.source import Standardiser, WindowSource
@@ -42,7 +43,8 @@ class Card(BaseModel):
     """What a model is: how to build it, what it expects, and where it comes from.
 
     info: sensors in their order, channels, units, classes, rate. window: steps of one window.
-    max_gap: seconds; no window of a recording crosses a longer pause. impute, indicator: as in
+    max_gap: seconds; no window of a recording crosses a longer pause. fill_gap: seconds; shorter
+    gaps of a channel are closed by lines. impute, indicator: as in
     the record. scores: accuracy and macro-F1 of the record on complete test windows, in [0, 1].
     record: its identity. packages: versions that trained it.
     """
@@ -56,6 +58,7 @@ class Card(BaseModel):
     info: dict[str, Any]
     window: int = Field(ge=2)
     max_gap: float = Field(gt=0)
+    fill_gap: float = Field(default=0, ge=0)
     impute: Impute
     indicator: bool
     precision: Precision
@@ -138,7 +141,7 @@ class Model:
             recording.name,
             recording.subject,
             recording.time,
-            recording.values,
+            close_gaps(recording.time, recording.values, self.card.fill_gap),
             np.zeros(len(recording.time), dtype=np.int64),
         )
         check_recording(anything)
@@ -206,6 +209,7 @@ def card_of(training: Training, **rest: Any) -> Card:
         info=json.loads(json.dumps(info_to_json(dataset.info))),
         window=dataset.shape[0],
         max_gap=dataset.options.get("max_gap", WindowOptions.max_gap),
+        fill_gap=dataset.options.get("fill_gap", 0.0),
         impute=training.options.impute,
         indicator=training.options.indicator,
         precision=training.precision,

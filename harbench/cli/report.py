@@ -126,7 +126,7 @@ def statements(records: list[tuple[Path, Record]]) -> dict[str, Statement]:
         name = record.identity.protocol
         if name in known:
             said = registry.protocol(name)
-            seeds = 0 if said.seeds == "subjects" else len(said.seeds)
+            seeds = () if said.seeds == "subjects" else said.seeds
             found[name] = Statement(headline(said), rules_of(said), seeds)
         else:
             last = max(record.conditions, key=lambda row: (row.rate, row.scale))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harbench import discovery
+from harbench import discovery, registry
 from harbench.analysis.statistics import corrected_t, resolution
 from harbench.data import store
 from harbench.errors import HarbenchError, unknown
@@ -20,10 +20,13 @@ from harbench.leaderboard.submission import Submission
 from harbench.options import parse_spec
 from harbench.running.again import outdated, own_cache, run_of
 from harbench.running.execute import execute
+from harbench.running.plan import Run
 from harbench.running.provenance import command_line, now, provenance
 from harbench.running.records import Failure, Record
 
 LONGEST = 500
+# Points of macro F1.
+LARGEST_MARGIN = 2.0
 NOT_RUN = (
     "{name} brings a method of its own ({method}): its code would run on this machine with your "
     "rights. Read methods/{method}.py first; then, in a container or a virtual machine, add "
@@ -120,6 +123,8 @@ def _again(submission: Submission, name: str, folder: Path, strangers: list[str]
         stale = outdated(record, run)
         if stale:
             grade, detail = _failed(f"cannot be the same run: {'; '.join(stale)}")
+        elif _own_rules(run):
+            grade, detail = _failed(f"follows other rules than protocol {run.protocol.name}")
         else:
             found = execute(run, record.provenance.command, lambda _: None)
             grade, detail = graded(record, found, _margin(submission, record, name))
@@ -127,6 +132,15 @@ def _again(submission: Submission, name: str, folder: Path, strangers: list[str]
         grade, detail = _failed(str(error))
     seconds = round(time.perf_counter() - begun, 1)
     return AuditedCell(name=name, record=digest, grade=grade, detail=detail, seconds=seconds)
+
+
+def _own_rules(run: Run) -> bool:
+    """Whether a run goes under the name of one of the suite's protocols by other rules."""
+    name = run.protocol.name
+    if name not in registry.protocol_names():
+        return False
+    fitting = registry.protocol(name).fitting(*store.load(run.source).shape[1:])
+    return fitting.rules() != run.protocol.rules()
 
 
 def graded(record: Record, found: Record | Failure, margin: float) -> tuple[Grade, str]:
@@ -144,6 +158,10 @@ def graded(record: Record, found: Record | Failure, margin: float) -> tuple[Grad
         return "same bits", ""
     if [row["confusion"] for row in before] == [row["confusion"] for row in after]:
         return "same predictions", ""
+    if [(c.scale, c.rate) for c in record.conditions] != [
+        (c.scale, c.rate) for c in found.conditions
+    ]:
+        return _failed("the test conditions are others")
     gaps = [100 * abs(a["f1_macro"] - b["f1_macro"]) for a, b in zip(before, after, strict=True)]
     words = f"macro F1 differs by up to {max(gaps):.2f} points (interval: ± {margin:.2f})"
     return ("inside the interval", words) if max(gaps) <= margin else ("failed", words)
@@ -156,12 +174,15 @@ def _failed(detail: str) -> tuple[Grade, str]:
 
 
 def _margin(submission: Submission, record: Record, name: str) -> float:
-    """Half the 95 % interval of the row's clean macro F1 over its seeds; 0 for one seed."""
+    """Half the 95 % interval of the row's clean macro F1 over its seeds, at most LARGEST_MARGIN.
+
+    0 for fewer than three seeds. The scores are the submitter's: their spread must not buy room.
+    """
     folder = name.rpartition("/")[0]
     row = [r for n, (_, r) in submission.records.items() if n.rpartition("/")[0] == folder]
-    if len(row) < 2:
+    if len(row) < 3:
         return 0.0
     scores = np.array([100 * each.conditions[0].f1_macro for each in row])
     split = record.split
     found = corrected_t([scores], [split.test / split.train], "", [resolution(split.test)])
-    return found.high - found.effect
+    return min(found.high - found.effect, LARGEST_MARGIN)

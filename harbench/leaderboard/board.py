@@ -26,12 +26,12 @@ FOLDED = ("subject", "loso")
 class Statement:
     """What a protocol claims: its headline condition, how it compares, and over how many seeds.
 
-    seeds: 0 where the protocol's file is not at hand.
+    seeds: none where the protocol's file is not at hand, or where they are its people.
     """
 
     condition: Condition
     rules: Rules
-    seeds: int = 0
+    seeds: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -124,8 +124,19 @@ def make_board(
         except HarbenchError as error:
             board.apart.append(f"{dataset}, {protocol}, budget {budget}: {error}")
             continue
+        statement = statements[str(protocol)]
+        other = _other_seeds(data, statement)
+        if other.any():
+            paths = sorted(data.loc[other, "path"].unique())
+            board.apart.append(
+                f"{dataset}, {protocol}, budget {budget}: {len(paths)} records of seeds that are "
+                f"not the protocol's, such as {paths[0]}"
+            )
+        data = data[~other]
+        if data.empty:
+            continue
         board.frames.append(data)
-        _add(board, data, statements[str(protocol)], by_path)
+        _add(board, data, statement, by_path)
     gc.unfreeze()
     return board
 
@@ -148,20 +159,29 @@ def _add(
             budget=str(first["budget"]),
             split=str(first["split_kind"]),
             records=[by_path[path] for path in dict.fromkeys(rows["path"])],
-            wanted=seeds_wanted(data, rows, statement.seeds),
+            wanted=seeds_wanted(data, rows, len(statement.seeds)),
         )
     board.entries += entries.values()
-    complete = {name for name, entry in entries.items() if entry.complete}
     rules = statement.rules
     headline = (statement.condition.scale, statement.condition.rate)
     tests = {(str(s), float(r)) for s, r in zip(data["scale"], data["rate"], strict=True)}
     for scale, rate in sorted(tests, key=place):
         part = data[(data["scale"] == scale) & (data["rate"] == rate)]
+        # A record may lack a condition: a row that has it in its best seeds only has no rank.
+        count = part.groupby("name")["seed"].nunique().to_dict()
+        complete = {name for name, each in entries.items() if count.get(name, 0) >= each.wanted}
         for metric in METRICS:
             for row in standings(part, metric, complete, rules.test, rules.alpha):
                 shown = (scale, rate) == headline
                 words = tested(scale, rate)
                 board.lines.append(Line(entries[row.name], words, metric, shown, row))
+
+
+def _other_seeds(data: pd.DataFrame, statement: Statement) -> pd.Series:
+    """Which rows are of seeds that the protocol does not have: whoever chooses seeds can choose."""
+    if not statement.seeds:
+        return pd.Series(False, index=data.index)
+    return ~data["seed"].isin(statement.seeds) & ~data["split_kind"].isin(FOLDED)
 
 
 def seeds_wanted(data: pd.DataFrame, rows: pd.DataFrame, declared: int) -> int:

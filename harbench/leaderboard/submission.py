@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 
 from harbench import __version__, discovery
 from harbench.errors import HarbenchError, one_line
-from harbench.running.reading import read_folder, read_record
+from harbench.running.reading import misfit, read_folder, read_record
 from harbench.running.records import Identity, Record
 
 MANIFEST, LOCK, SCHEMA = "manifest.json", "requirements.txt", 1
@@ -214,8 +214,12 @@ def _record(name: str, content: bytes, where: str) -> Record:
     except (ValueError, ArithmeticError) as error:
         raise HarbenchError(f"{where}: {name}: no valid record ({one_line(error)}).") from None
     path = PurePosixPath(name)
-    if _place(record.identity, path.parent.name) != name:
+    if _place(record.identity, path.parent.name) != name or misfit(Path(name), record):
         raise HarbenchError(f"{where}: {name}: its record is of another run.")
+    told = {(row.scale, row.rate) for row in record.conditions}
+    lacking = [c for c in record.identity.test_conditions() if (c.scale, c.rate) not in told]
+    if lacking:
+        raise HarbenchError(f"{where}: {name}: the condition {lacking[0]} is missing.")
     return record
 
 

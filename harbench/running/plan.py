@@ -130,7 +130,11 @@ def _cells(
     root: the folder of tuning records, None where the defaults are taken. ask: configures a method.
     """
     dataset, spent = prepared.dataset(source), budget(grid.budget)
-    defaults = [ask(name, [Asked(source, {})])[0] for name in grid.methods if root]
+    fixed = Asked(source, dict(grid.settings))
+    defaults = [ask(name, [fixed])[0] for name in grid.methods if root]
+    varied = [each.name for each in rules if root and any(each.variants.values())]
+    if varied:
+        raise HarbenchError(f"Protocol {varied[0]!r} has variants, which no search was made for.")
     for protocol in (each.fitting(*dataset.shape[1:]) for each in rules):
         chosen = chosen_seeds(protocol, dataset, grid.seeds)
         for seed in chosen:

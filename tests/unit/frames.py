@@ -68,6 +68,7 @@ def records(
             "evaluator": 1,
             "code": method,
             "config": "{}",
+            "tuned": 0,
             "n_validation": 100,
             "n_labelled": 120,
             "touching": 0.0,

@@ -79,9 +79,10 @@ def sweep(
     chosen: a number that is marked. published: test condition -> a score in % that is marked
     there. note: what the marks are.
     """
-    data = frame[frame["variant"].str.contains(r"[\d.]+$")].copy()
+    data = frame[frame["variant"].str.contains(r"[\d.]+$")]
     if data.empty:
         raise HarbenchError("No record is of a sweep; run the protocol balance or mask-rate.")
+    data = named(data)
     require_one_training(data)
     data["value"] = data["variant"].str.extract(r"([\d.]+)$")[0].astype(float)
     data["setting"] = data["variant"].str.replace(r"\s*[\d.]+$", "", regex=True)
