@@ -18,9 +18,10 @@ def robustness_slopes(frame: pd.DataFrame, metric: str, control: str) -> pd.Data
     Fits score ~ method * rate with random intercepts per (dataset, seed) and per (method, dataset,
     seed), because the rates of a run share one trained model, and one per dataset where there are
     several (statsmodels MixedLM). Intervals and p take the t distribution with one degree less
-    than there are (dataset, seed) blocks, since few of them carry the model. frame: rows of several
-    rates, clean ones at rate 0 (repeated ones count once). Columns of the result: slope,
-    difference, low, high (95 %), p; the control's difference is 0.
+    than there are (dataset, seed) blocks, since few of them carry the model. Slopes of single
+    runs are taken to be equal but for noise: where they differ, intervals are too narrow.
+    frame: rows of several rates, clean ones at rate 0 (repeated ones count once). Columns of the
+    result: slope, difference, low, high (95 %), p; the control's difference is 0.
     """
     keys = ["method", "dataset", "seed", "rate"]
     frame = frame.groupby(keys)[metric].mean().reset_index()

@@ -97,6 +97,16 @@ def test_a_search_around_other_defaults_serves_no_run(cli: Cli, tmp_path: Path) 
     assert answer.code == 2 and "other defaults than today's" in answer.err
 
 
+def test_a_search_serves_only_what_it_searched_around(cli: Cli) -> None:
+    shared = ("--method", "cnn", "--dataset", DATASET, "--budget", "smoke", "--seeds", "0")
+    assert cli("tune", *shared, "--trials", "1").code == 0
+    run = ("run", *shared, "--tuned")
+    other = cli(*run, "--protocol", "clean", "--set", "augment=corruption")
+    assert other.code == 2 and "has not been tuned" in other.err
+    swept = cli(*run[:1], "--method", "robusthar", *run[3:], "--protocol", "balance")
+    assert swept.code == 2 and "has variants, which no search was made for" in swept.err
+
+
 def test_methods_are_tuned_alike_or_not_compared(cli: Cli) -> None:
     shared = ("--dataset", DATASET, "--budget", "smoke")
     for method, trials in (("cnn", 2), ("random_forest", 1)):

@@ -69,6 +69,13 @@ DRAWN: dict[str, Callable[[], Figure]] = {
 }
 
 
+def test_a_sweep_is_of_one_method_and_configuration() -> None:
+    frame = sweep("lambda 0.1", "lambda 0.5")
+    other = frame.assign(config='{"lr": 1e-05}', path="elsewhere/" + frame["path"])
+    with pytest.raises(HarbenchError, match="different configurations"):
+        curves.sweep(pd.concat([frame, other]))
+
+
 @pytest.mark.parametrize("draw", [against.slope, against.areas])
 def test_a_control_without_records_is_named(draw: Callable[..., Figure]) -> None:
     with pytest.raises(HarbenchError, match="Unknown method in the records 'nobody'"):

@@ -143,6 +143,16 @@ def test_incomplete_rows_stand_apart(tmp_path: Path) -> None:
     assert "significantly before every other" in findings.headline(board, "quick")
 
 
+def test_seeds_of_one_s_own_choice_have_no_rank(tmp_path: Path) -> None:
+    """They meet nobody, so that nothing could be ahead of them."""
+    for seed in range(5):
+        written(tmp_path, "random_forest", seed)
+        written(tmp_path, "cnn", 100 + seed)
+    board = board_of(ResultStore(tmp_path).read().records)
+    assert [entry.name for entry in board.entries] == ["random_forest"]
+    assert "5 records of seeds that are not the protocol's" in board.apart[0]
+
+
 def test_a_method_beside_its_own_variant_is_no_contest(tmp_path: Path) -> None:
     for seed in range(5):
         written(tmp_path, "cnn", seed)

@@ -188,6 +188,8 @@ def test_grades(tmp_path: Path) -> None:
     assert graded(record, sharper, 0.0)[0] == "same predictions"
     assert graded(record, other, 6.0)[0] == "inside the interval"
     assert graded(record, other, 4.0)[0] == "failed"
+    fewer = record.model_copy(update={"conditions": [row, row]})
+    assert graded(fewer, record, 9.0) == ("failed", "the test conditions are others")
     moved = record.model_copy(update={"split": elsewhere})
     assert graded(record, moved, 9.0) == ("failed", "the split is another")
 

@@ -224,6 +224,14 @@ def test_records_that_do_not_fit_together_are_refused(column: str) -> None:
         compare(frame, "robusthar", "cnn", "accuracy", "nb-t")
 
 
+def test_each_seed_of_a_tuned_row_may_have_chosen_for_itself() -> None:
+    frame = records(SCORES)
+    frame.loc[frame["method"] == "cnn", "tuned"] = 8
+    frame.loc[(frame["method"] == "cnn") & (frame["seed"] == 1), "config"] = '{"width": 8}'
+    assert paper_table(frame, [CLEAN], RULES).rows["cnn"][0] is not None
+    assert compare(frame, "robusthar", "cnn", "accuracy", "nb-t")
+
+
 def test_a_copy_of_a_record_is_refused() -> None:
     frame = records(SCORES)
     copy = frame[(frame["method"] == "cnn") & (frame["seed"] == 1)].assign(path="copy.json")

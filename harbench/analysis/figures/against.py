@@ -50,7 +50,7 @@ def slope(frame: pd.DataFrame, control: str, metric: str = "f1_macro") -> Figure
     emphasise(axes.get_yticklabels(), names, control)
     shown = (
         f"Mixed losses. Dot: slope; line: 95 % interval of the difference to {title(control)} "
-        "(grey line), mixed linear model."
+        "(grey line), mixed linear model; too narrow where the folds' own slopes differ."
     )
     caption(figure, about(data, shown, "Further left is better: less is lost."))
     return figure
