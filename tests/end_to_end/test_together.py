@@ -66,9 +66,11 @@ def test_a_dead_process_s_run_is_taken_over_and_its_leftovers_go(
     place.mkdir(parents=True)
     claim = place / "seed-0.claim"
     claim.write_text(json.dumps({"host": platform.node(), "pid": 1, "began": 0.0}))
-    (place / ".seed-0.json.abcd1234").write_text("{")
+    for name in ("seed-0.json", "seed-0.labels.npz"):
+        (place / f".{name}.abcd1234").write_text("{")
     harbench.run(logged, "clean", DATASET, seeds=[0], budget="smoke")
-    assert [path.name for path in place.iterdir()] == ["seed-0.json"]
+    left = sorted(path.name for path in place.iterdir())
+    assert left == ["seed-0.json", "seed-0.labels.npz"]
 
 
 def test_what_another_one_has_finished_is_used(
