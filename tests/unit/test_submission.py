@@ -17,7 +17,7 @@ from unit.boards import DATASET, grid, written
 
 from harbench.errors import HarbenchError
 from harbench.leaderboard import submission as submissions
-from harbench.leaderboard.audit import audit, drawn, graded
+from harbench.leaderboard.audit import LARGEST_MARGIN, _margin, audit, drawn, graded
 from harbench.leaderboard.audits import read_audit, read_audits
 from harbench.leaderboard.submission import Submission, pack, read_submission, unpack
 from harbench.running.reading import read_record
@@ -192,6 +192,25 @@ def test_grades(tmp_path: Path) -> None:
     assert graded(fewer, record, 9.0) == ("failed", "the test conditions are others")
     moved = record.model_copy(update={"split": elsewhere})
     assert graded(record, moved, 9.0) == ("failed", "the split is another")
+
+
+def test_a_record_in_another_method_s_folder_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, "cnn", 0)
+    other = path.parent.with_name("random_forest") / path.name
+    other.parent.mkdir()
+    path.rename(other)
+    with pytest.raises(HarbenchError, match="its record is of another run"):
+        unpack(pack([other]), "x")
+
+
+def test_the_submitter_s_spread_buys_no_room(tmp_path: Path) -> None:
+    paths = [written(tmp_path, "cnn", seed, right) for seed, right in enumerate((2, 10, 18))]
+    submission = unpack(pack(paths), "x")
+    margins = [_margin(submission, r, name) for name, (_, r) in submission.records.items()]
+    assert margins == [LARGEST_MARGIN] * 3
+    (name, (_, record)), *_ = submission.records.items()
+    alone = unpack(pack(paths[:2]), "x")
+    assert _margin(alone, record, name) == 0
 
 
 def test_a_stranger_s_words_do_not_steer_a_terminal(tmp_path: Path) -> None:
