@@ -12,6 +12,7 @@ from end_to_end.commands import DATASET, Cli, folder, read
 
 import harbench
 from harbench.data import store
+from harbench.dataset import Recording
 from harbench.errors import HarbenchError
 from harbench.running.predictions import exported
 from harbench.running.reading import read_record
@@ -119,6 +120,27 @@ def test_files_of_devices_are_classified_as_training_took_them(
     for wrong in ([parts[0], tmp_path / "day.csv"], [parts[0], parts[0]]):
         refused = cli("model", "predict", tmp_path / "m", *wrong)
         assert refused.code == 2 and "are not the devices of one recording" in refused.err
+
+
+@pytest.mark.parametrize("gap", [0.0, 1.0])
+def test_short_gaps_are_closed_as_in_training(
+    cli: Cli, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gap: float
+) -> None:
+    assert cli("model", "export", record(trained, "cnn"), "--out", tmp_path / "m").code == 0
+    card = tmp_path / "m" / "model.json"
+    card.write_text(json.dumps({**json.loads(card.read_text()), "fill_gap": gap}))
+    model = harbench.load(tmp_path / "m")
+    time = np.arange(600) / model.info.rate
+    values = np.repeat(time.astype(np.float32), len(model.info.sensors) * len(model.info.channels))
+    values = values.reshape(600, len(model.info.sensors), len(model.info.channels))
+    values[100:500:7, 0, 0] = np.nan
+    seen = []
+    monkeypatch.setattr(type(model), "predict_proba", lambda _, windows: seen.append(windows))
+    labels = np.zeros(600, dtype=np.int64)
+    model.predict_recording(Recording("day", "me", time, values, labels))
+    assert np.isnan(seen[0]).any() == (gap == 0)
+    if gap:
+        np.testing.assert_allclose(seen[0][:, :, 0, 0], seen[0][:, :, 0, 1], atol=1e-4)
 
 
 def test_what_cannot_be_taken_along_is_said(cli: Cli, trained: Path, tmp_path: Path) -> None:
