@@ -199,10 +199,6 @@ class Folder(Dataset):
         The file of a device names its channels without the sensor.
         """
         table, where = read_table(members, file), f"{members.source}: {file}"
-        if "time" not in table:
-            raise HarbenchError(f"{where} has no column `time`.")
-        if table.empty:
-            raise HarbenchError(f"{where} has no row.")
         time = times(table, where)
         values = signals_in(table, self.info, device, where)
         if stalls(time, self.options.max_gap):

@@ -44,9 +44,9 @@ class Card(BaseModel):
 
     info: sensors in their order, channels, units, classes, rate. window: steps of one window.
     max_gap: seconds; no window of a recording crosses a longer pause. fill_gap: seconds; shorter
-    gaps of a channel are closed by lines. impute, indicator: as in
-    the record. scores: accuracy and macro-F1 of the record on complete test windows, in [0, 1].
-    record: its identity. packages: versions that trained it.
+    gaps of a channel are closed by lines. impute, indicator: as in the record. scores: accuracy
+    and macro-F1 of the record on complete test windows, in [0, 1]. record: its identity. packages:
+    versions that trained it.
     """
 
     model_config = ConfigDict(extra="forbid", serialize_by_alias=True)

@@ -102,7 +102,10 @@ def read_recording(paths: Sequence[Path], info: DatasetInfo, max_gap: float) -> 
         )
     series: dict[str, Series] = {}
     for path, _, device in found:
-        table = _table(path)
+        if not path.is_file():
+            raise HarbenchError(f"{path} is not a file.")
+        table = read_table(Members(path.parent, [path.name], LARGEST_TABLE, None), path.name)
+        time = times(table, str(path))
         # One table of all sensors may have a name that looks like a device's.
         if len(paths) == 1 and any(str(each).split(".")[0] in names for each in table.columns):
             device = ""
@@ -110,7 +113,7 @@ def read_recording(paths: Sequence[Path], info: DatasetInfo, max_gap: float) -> 
         if set(table.columns) <= ASIDE:
             known = [f"{name}.{channel}" for name in names for channel in info.channels]
             raise HarbenchError(f"{path} has no signal: its columns are {', '.join(known)}.")
-        series[device] = times(table, str(path)), values, None
+        series[device] = time, values, None
     where = ", ".join(map(str, paths))
     ((time, values, _),) = [series[""]] if "" in series else [aligned(series, info, max_gap, where)]
     name = min(recordings)
@@ -118,19 +121,16 @@ def read_recording(paths: Sequence[Path], info: DatasetInfo, max_gap: float) -> 
 
 
 def times(table: pd.DataFrame, where: str) -> NDArray[np.float64]:
-    """The column `time`; HarbenchError names the first line where it does not increase."""
+    """The column `time`, in seconds.
+
+    HarbenchError where it or every row is absent; it names the first line where time does not
+    increase.
+    """
+    if "time" not in table or table.empty:
+        raise HarbenchError(f"{where} has no {'row' if 'time' in table else 'column `time`'}.")
     time = numbers(table["time"], where)
     bad = ~np.isfinite(time) | np.concatenate([[False], np.diff(time) <= 0])
     if bad.any():
         line = int(np.argmax(bad)) + 2
         raise HarbenchError(f"{where}, line {line}: time is missing or does not increase.")
     return time
-
-
-def _table(path: Path) -> pd.DataFrame:
-    if not path.is_file():
-        raise HarbenchError(f"{path} is not a file.")
-    table = read_table(Members(path.parent, [path.name], LARGEST_TABLE, None), path.name)
-    if "time" not in table or table.empty:
-        raise HarbenchError(f"{path} has no {'row' if 'time' in table else 'column `time`'}.")
-    return table

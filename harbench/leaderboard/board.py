@@ -6,6 +6,7 @@ import gc
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -50,10 +51,13 @@ class Entry:
     records: list[tuple[Path, Record]]
     wanted: int
 
-    @property
+    @cached_property
     def complete(self) -> bool:
-        """Whether every seed of the protocol has a record."""
-        return len(self.records) >= self.wanted
+        """Whether every seed of the protocol has a record, with every condition of its rules.
+
+        Else a row could keep the conditions of its best seeds.
+        """
+        return len(self.records) >= self.wanted and not any(r.lacking for _, r in self.records)
 
     @property
     def seconds(self) -> float:
@@ -162,14 +166,12 @@ def _add(
             wanted=seeds_wanted(data, rows, len(statement.seeds)),
         )
     board.entries += entries.values()
+    complete = {name for name, entry in entries.items() if entry.complete}
     rules = statement.rules
     headline = (statement.condition.scale, statement.condition.rate)
     tests = {(str(s), float(r)) for s, r in zip(data["scale"], data["rate"], strict=True)}
     for scale, rate in sorted(tests, key=place):
         part = data[(data["scale"] == scale) & (data["rate"] == rate)]
-        # A record may lack a condition: a row that has it in its best seeds only has no rank.
-        count = part.groupby("name")["seed"].nunique().to_dict()
-        complete = {name for name, each in entries.items() if count.get(name, 0) >= each.wanted}
         for metric in METRICS:
             for row in standings(part, metric, complete, rules.test, rules.alpha):
                 shown = (scale, rate) == headline

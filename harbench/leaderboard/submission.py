@@ -216,10 +216,8 @@ def _record(name: str, content: bytes, where: str) -> Record:
     path = PurePosixPath(name)
     if _place(record.identity, path.parent.name) != name or misfit(Path(name), record):
         raise HarbenchError(f"{where}: {name}: its record is of another run.")
-    told = {(row.scale, row.rate) for row in record.conditions}
-    lacking = [c for c in record.identity.test_conditions() if (c.scale, c.rate) not in told]
-    if lacking:
-        raise HarbenchError(f"{where}: {name}: the condition {lacking[0]} is missing.")
+    if record.lacking:
+        raise HarbenchError(f"{where}: {name}: the condition {record.lacking[0]} is missing.")
     return record
 
 

@@ -77,15 +77,15 @@ def configure(
 
 def _options(given: Mapping[str, Any]) -> EngineOptions:
     """The engine's options, from texts or typed values."""
-    typed = dict(given)
-    for key, kind in get_type_hints(EngineOptions).items():
-        known = ("true", "false") if kind is bool else get_args(kind)
-        value = str(given[key]).lower() if kind is bool and key in given else given.get(key)
-        if key in given and value not in known:
-            raise unknown(key, str(given[key]), known)
-        if key in given and kind is bool:
-            typed[key] = value == "true"
-    if given.get("impute") == "saits":
+    kinds, typed = get_type_hints(EngineOptions), dict[str, Any]()
+    for key, text in given.items():
+        switch = kinds[key] is bool
+        known = ("true", "false") if switch else get_args(kinds[key])
+        value = str(text).lower() if switch else text
+        if value not in known:
+            raise unknown(key, str(text), known)
+        typed[key] = value == "true" if switch else value
+    if typed.get("impute") == "saits":
         needs("pypots", "impute")
     return EngineOptions(**typed)
 

@@ -23,7 +23,6 @@ from harbench.protocol import Condition, Protocol, Scale
 SCHEMA: Literal[2] = 2
 # What a protocol fixes and every record must state; a protocol's words are not among it.
 REQUIRED_RULES = ("split", "label_fraction", "scales", "rates", "train_missing")
-LATER_OPTIONS = ("impute", "indicator", "pretrain")
 EXACT = 1e-9
 
 Count = Annotated[int, Field(ge=0, le=2**53)]
@@ -69,7 +68,8 @@ class Identity(_Part):
     def _say_what_differs(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
         # Records, and digests of identities, from before there were these options stay valid.
         values: dict[str, Any] = whole(self)
-        default = {key: type(self).model_fields[key].default for key in LATER_OPTIONS}
+        known = type(self).model_fields.items()
+        default = {key: field.default for key, field in known if not field.is_required()}
         return {k: v for k, v in values.items() if k not in default or v != default[k]}
 
     @property
@@ -211,6 +211,12 @@ class Record(_Part):
     predictions: PredictionsPath
     cost: Cost
     provenance: Provenance
+
+    @property
+    def lacking(self) -> list[Condition]:
+        """The test conditions of the rules that have no scores."""
+        found = {Condition(scale=row.scale, rate=row.rate) for row in self.conditions}
+        return [each for each in self.identity.test_conditions() if each not in found]
 
     @model_validator(mode="after")
     def _fits_its_rules(self) -> Self:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
@@ -34,6 +33,7 @@ from harbench.running.tuned import (
     Search,
     Trial,
     TuningRecord,
+    as_json,
     read_tuning,
     training_rules,
     tuning_path,
@@ -83,7 +83,7 @@ def tune(
         method=configured.method.name,
         code=method_code(type(configured.method)),
         evaluator=EVALUATOR,
-        config=_json(asdict(configured.method.config)),
+        config=as_json(asdict(configured.method.config)),
         space={key: _described(values) for key, values in space.items()},
         dataset=dataset.spec,
         fingerprint=dataset.fingerprint,
@@ -245,7 +245,9 @@ def _try(
     except (HarbenchError, TrainingError) as failed:
         score, error = None, str(failed)
     seconds = round(time.perf_counter() - begun, 1)
-    return Trial(values=_json(values), f1_macro=score, seconds=seconds, error=error, stages=stages)
+    return Trial(
+        values=as_json(values), f1_macro=score, seconds=seconds, error=error, stages=stages
+    )
 
 
 def curve_of(cost: StageCost) -> Curve:
@@ -271,9 +273,3 @@ def validation_f1(training: Training, fitted: Fitted) -> float:
     logits = predict(method, fitted.network, part.source, training.seed, training.precision)
     predicted = torch.argmax(logits, dim=1).numpy().astype(np.int64)
     return scores(part.y.cpu().numpy(), predicted, logits.shape[1])["f1_macro"]
-
-
-def _json(values: dict[str, Any]) -> dict[str, Any]:
-    """The values as they come back from JSON."""
-    plain: dict[str, Any] = json.loads(json.dumps(values))
-    return plain

@@ -28,6 +28,12 @@ from harbench.running.records import Provenance
 from harbench.running.scout import Planned
 
 
+def as_json(values: dict[str, Any]) -> dict[str, Any]:
+    """The values as they come back from JSON."""
+    plain: dict[str, Any] = json.loads(json.dumps(values))
+    return plain
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", serialize_by_alias=True)
 
@@ -184,7 +190,7 @@ def _check(
             f"{path} belongs to other code, data or evaluator than today's. Delete it and run: "
             f"{command}"
         )
-    if search.config != json.loads(json.dumps(method.config)):
+    if search.config != as_json(method.config):
         raise HarbenchError(
             f"{path} searched around other defaults than today's. Delete it and run: {command}"
         )

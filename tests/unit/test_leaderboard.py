@@ -153,6 +153,19 @@ def test_seeds_of_one_s_own_choice_have_no_rank(tmp_path: Path) -> None:
     assert "5 records of seeds that are not the protocol's" in board.apart[0]
 
 
+def test_a_row_that_lacks_a_condition_somewhere_stands_apart(tmp_path: Path) -> None:
+    for seed in range(5):
+        path = written(tmp_path, "cnn", seed)
+        values = json.loads(path.read_text())
+        values["identity"]["rules"] |= {"scales": ["mixed"], "rates": [0.1]}
+        lossy = {**values["conditions"][0], "scale": "mixed", "rate": 0.1}
+        # As if the losses of its worst seed had been left out.
+        values["conditions"] += [lossy] if seed != 3 else []
+        path.write_text(json.dumps(values))
+    (entry,) = board_of(ResultStore(tmp_path).read().records).entries
+    assert len(entry.records) == entry.wanted == 5 and not entry.complete
+
+
 def test_a_method_beside_its_own_variant_is_no_contest(tmp_path: Path) -> None:
     for seed in range(5):
         written(tmp_path, "cnn", seed)
