@@ -1,72 +1,58 @@
-"""How much a method loses per point of missing data: a mixed linear model."""
+"""How much a method loses per point of missing data: one line per run, compared like scores."""
 
 from __future__ import annotations
 
-import warnings
-
+import numpy as np
 import pandas as pd
-import statsmodels.formula.api as smf
-from scipy import stats
-from statsmodels.tools.sm_exceptions import ConvergenceWarning
 
+from harbench.analysis.pairs import split_ratio
+from harbench.analysis.statistics import nb_t, resolution
 from harbench.errors import HarbenchError
 
 
 def robustness_slopes(frame: pd.DataFrame, metric: str, control: str) -> pd.DataFrame:
     """Points of `metric` lost per 1 % of missing data, and each method's difference to `control`.
 
-    Fits score ~ method * rate with random intercepts per (dataset, seed) and per (method, dataset,
-    seed), because the rates of a run share one trained model, and one per dataset where there are
-    several (statsmodels MixedLM). Intervals and p take the t distribution with one degree less
-    than there are (dataset, seed) blocks, since few of them carry the model. Slopes of single
-    runs are taken to be equal but for noise: where they differ, intervals are too narrow.
+    The rates of a run share one trained model, so that a run is one observation: its slope, by
+    least squares over all rates. Slopes are paired by (dataset, seed) and tested by `nb_t`; their
+    means are those of a mixed linear model with an intercept and a slope per run. A run lacking
+    one of its dataset's rates is left out, a method on no dataset of the control's, too.
     frame: rows of several rates, clean ones at rate 0 (repeated ones count once). Columns of the
     result: slope, difference, low, high (95 %), p; the control's difference is 0.
     """
-    keys = ["method", "dataset", "seed", "rate"]
-    frame = frame.groupby(keys)[metric].mean().reset_index()
-    rates = sorted(frame["rate"].unique())
+    slopes, ratios, floors = {}, {}, {}
+    for dataset, part in frame.groupby("dataset"):
+        grid = part.pivot_table(index=["method", "seed"], columns="rate", values=metric).dropna()
+        weights = _weights(np.array(grid.columns), str(dataset))
+        slopes[dataset] = pd.Series(grid.to_numpy() @ weights, grid.index).unstack("seed")
+        ratios[dataset] = split_ratio(part)
+        floors[dataset] = resolution(float(part["n"].mean())) * float((weights**2).sum()) / 100**2
+    rows = {}
+    for method in frame["method"].unique():
+        means, gaps = [], {}
+        for dataset, table in slopes.items():
+            if method in table.index and control in table.index:
+                gap = (table.loc[method] - table.loc[control]).dropna()
+                if len(gap):
+                    means.append(table.loc[method, gap.index].mean())
+                    gaps[dataset] = gap.to_numpy()
+        if gaps:
+            used = [list(map(each.__getitem__, gaps)) for each in (ratios, floors)]
+            found = nb_t(list(gaps.values()), *used)
+            rows[method] = (float(np.mean(means)), found.effect, found.low, found.high, found.p)
+    if control not in rows:
+        raise HarbenchError(f"No run of {control} has every missing rate of its dataset.")
+    rows[control] = (rows[control][0], 0.0, 0.0, 0.0, float("nan"))
+    columns = ["slope", "difference", "low", "high", "p"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+
+
+def _weights(rates: np.ndarray, dataset: str) -> np.ndarray:
+    """What each rate's score counts in the least squares slope."""
     if len(rates) < 3:
         raise HarbenchError(
             "A slope needs at least three missing rates (clean counts as 0), got "
-            f"{', '.join(f'{100 * r:g} %' for r in rates)}."
+            f"{', '.join(f'{100 * r:g} %' for r in rates) or 'none'} on {dataset}."
         )
-    data = pd.DataFrame(
-        {
-            "score": 100 * frame[metric],
-            "rate": 100 * frame["rate"],
-            "method": frame["method"],
-            "dataset": frame["dataset"],
-            "block": frame["dataset"] + " " + frame["seed"].astype(str),
-        }
-    )
-    data["run"] = data["method"] + " " + data["block"]
-    several = data["dataset"].nunique() > 1
-    formula = f"score ~ C(method, Treatment({control!r})) * rate"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model = smf.mixedlm(
-            formula,
-            data,
-            groups="dataset" if several else "block",
-            vc_formula={
-                "run": "0 + C(run)",
-                **({"block": "0 + C(block)"} if several else {}),
-            },
-        )
-        fitted = model.fit(reml=True)
-    freedom = data["block"].nunique() - 1
-    quantile = float(stats.t.ppf(0.975, freedom)) if freedom else float("nan")
-    base = float(fitted.params["rate"])
-    rows = {control: (base, 0.0, 0.0, 0.0, float("nan"))}
-    for method in data["method"].unique():
-        key = f"C(method, Treatment({control!r}))[T.{method}]:rate"
-        if key in fitted.params:
-            change, error = float(fitted.params[key]), float(fitted.bse[key])
-            p = 2 * float(stats.t.sf(abs(change) / error, freedom)) if freedom else float("nan")
-            margin = quantile * error
-            rows[method] = (base + change, change, change - margin, change + margin, p)
-    columns = ["slope", "difference", "low", "high", "p"]
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
-    table.attrs["converged"] = bool(fitted.converged)
-    return table
+    centred = rates - rates.mean()
+    return np.asarray(centred / (centred**2).sum())

@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from harbench.analysis.calibration import Design, rejections, simulate, starred
+from harbench.analysis.calibration import Design, rejections, simulate, slopes, starred
 from harbench.analysis.ranks import critical_difference, friedman
 from harbench.analysis.resampling import (
     bootstrap,
@@ -256,23 +256,47 @@ def test_friedman_refuses_few_blocks() -> None:
         friedman(pd.DataFrame(np.zeros((9, 3))))
 
 
-@pytest.mark.parametrize("datasets", [1, 3])
-def test_slopes_are_recovered(datasets: int) -> None:
-    draws = np.random.default_rng(0)
-    rows = []
-    for dataset in range(datasets):
-        for seed in range(5):
-            level = 90 - 5 * dataset + draws.normal(0, 1)
-            for rate in (0.0, 0.05, 0.10, 0.15):
-                for method, slope in (("robusthar", -0.2), ("cnn", -0.7)):
-                    score = level + slope * 100 * rate + draws.normal(0, 0.2)
-                    rows.append((method, f"d{dataset}", seed, rate, score / 100))
+RATES = (0.0, 0.05, 0.10, 0.15)
+
+
+def runs_at_rates(slopes: dict[str, list[float]], datasets: int = 1) -> pd.DataFrame:
+    """Lines without noise: one per method and seed, slopes in points per 1 % missing."""
+    rows = [
+        (method, f"d{dataset}", seed, rate, 0.9 - 0.05 * dataset - 0.01 * seed + slope * rate)
+        for dataset in range(datasets)
+        for method, each in slopes.items()
+        for seed, slope in enumerate(each)
+        for rate in RATES
+    ]
     frame = pd.DataFrame(rows, columns=["method", "dataset", "seed", "rate", "accuracy"])
+    return frame.assign(protocol="p", n=1000, n_test=100, n_train=400, split=frame["seed"])
+
+
+OURS, THEIRS = [-0.2, -0.25, -0.15, -0.2, -0.2], [-0.7, -0.65, -0.75, -0.6, -0.8]
+
+
+@pytest.mark.parametrize("datasets", [1, 3])
+def test_slopes_are_compared_by_the_corrected_t(datasets: int) -> None:
+    frame = runs_at_rates({"robusthar": OURS, "cnn": THEIRS}, datasets)
     found = robustness_slopes(frame, "accuracy", "robusthar")
-    assert found.loc["robusthar", "slope"] == pytest.approx(-0.2, abs=0.03)
-    assert found.loc["cnn", "difference"] == pytest.approx(-0.5, abs=0.04)
-    assert found.loc["cnn", "low"] < -0.5 < found.loc["cnn", "high"]
-    assert found.loc["cnn", "p"] < 1e-3
+    assert found.loc["robusthar"].to_list()[:4] == pytest.approx([-0.2, 0, 0, 0])
+    gaps = np.array(THEIRS) - np.array(OURS)
+    expected = nb_t([gaps] * datasets, [0.25] * datasets)
+    row = found.loc["cnn", ["difference", "low", "high", "p"]].to_list()
+    assert row == pytest.approx([expected.effect, expected.low, expected.high, expected.p])
+    assert found.loc["cnn", "slope"] == pytest.approx(-0.7)
+
+
+def test_a_slope_takes_whole_runs_that_both_have() -> None:
+    frame = runs_at_rates({"robusthar": OURS, "cnn": THEIRS, "gone": OURS})
+    lacks = (frame["rate"] == 0.15) & (
+        (frame["method"] == "gone") | ((frame["method"] == "cnn") & (frame["seed"] > 2))
+    )
+    found = robustness_slopes(frame[~lacks], "accuracy", "robusthar")
+    assert sorted(found.index) == ["cnn", "robusthar"]
+    assert found.loc["cnn", "difference"] == pytest.approx(-0.5)
+    with pytest.raises(HarbenchError, match="No run of gone has every missing rate"):
+        robustness_slopes(frame[~lacks], "accuracy", "gone")
     with pytest.raises(HarbenchError, match="three missing rates"):
         robustness_slopes(frame[frame["rate"] < 0.1], "accuracy", "robusthar")
 
@@ -316,3 +340,8 @@ def test_what_was_not_tested_or_is_all_zero_gets_no_verdict() -> None:
     assert same.p == 1.0 and same.smallest_p == 1.0 and same.verdict(0.05) == "n/a"
     clear = nb_t([np.array([5.0, 5.1, 4.9, 5.2])], [0.2], [0.01])
     assert clear.verdict(0.05) == "better" and replace(clear, tested=False).verdict(0.05) == ""
+
+
+@pytest.mark.parametrize("spread", [0.0, 20.0])
+def test_equal_slopes_are_told_apart_as_often_as_stated(spread: float) -> None:
+    assert slopes(5, 200, 0.05, 0, spread) <= 5 + 3 * 100 * math.sqrt(0.05 * 0.95 / 200)

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from harbench.analysis.figures.style import (
     COLUMN,
     ROW,
+    beside,
     caption,
     emphasise,
     horizontal,
@@ -22,6 +23,9 @@ from harbench.analysis.slope import robustness_slopes
 from harbench.analysis.table import Rules
 from harbench.discovery import title
 
+# Inches of a panel beside its labels.
+PANEL = 2.4
+
 
 def slope(frame: pd.DataFrame, control: str, metric: str = "f1_macro") -> Figure:
     """Points that each method loses per 1 % of missing data, the most robust one on top.
@@ -35,7 +39,8 @@ def slope(frame: pd.DataFrame, control: str, metric: str = "f1_macro") -> Figure
     found = robustness_slopes(data, metric, control).sort_values("slope", ascending=False)
     names = [str(name) for name in found.index]
     base = -float(found["slope"].to_dict()[control])
-    figure = new(COLUMN * 1.4, 1.5 + ROW * len(found))
+    labels = list(map(title, names))
+    figure = new(max(COLUMN * 1.4, beside(labels) + PANEL), 1.5 + ROW * len(found))
     (axes,) = figure.axes
     axes.axvline(base, color="0.7", linewidth=1, zorder=1)
     for place, (name, look) in enumerate(looks(names, control).items()):
@@ -45,12 +50,12 @@ def slope(frame: pd.DataFrame, control: str, metric: str = "f1_macro") -> Figure
             axes.plot(ends, [place, place], color=look["color"], linewidth=1.3)
         axes.plot(-row["slope"], place, "o", color=look["color"],
                   markersize=look["markersize"] + 0.5, zorder=3)  # fmt: skip
-    horizontal(axes, list(map(title, names)))
+    horizontal(axes, labels)
     axes.set_xlabel(f"points of {METRICS[metric]} lost per 1 % missing")
     emphasise(axes.get_yticklabels(), names, control)
     shown = (
         f"Mixed losses. Dot: slope; line: 95 % interval of the difference to {title(control)} "
-        "(grey line), mixed linear model; too narrow where the folds' own slopes differ."
+        "(grey line), paired t of the runs' own slopes, not adjusted."
     )
     caption(figure, about(data, shown, "Further left is better: less is lost."))
     return figure
@@ -64,8 +69,9 @@ def areas(frame: pd.DataFrame, control: str, metric: str = "f1_macro") -> Figure
     table = summary_table(frame, curve_scales(frame), Rules(metric=metric, control=control))
     panels = [i for i, c in enumerate(table.columns) if c.condition.scale.startswith(AREA)]
     wide, names = min(2, len(panels)), [name for name in table.rows if name != control]
-    high = -(-len(panels) // wide)
-    figure = new(COLUMN * wide + 0.6, (0.8 + ROW * len(names)) * high + 0.5, high, wide)
+    high, labels = -(-len(panels) // wide), list(map(title, names))
+    width = max(COLUMN * wide + 0.6, (beside(labels) + PANEL) * wide)
+    figure = new(width, (0.8 + ROW * len(names)) * high + 0.5, high, wide)
     for axes, panel in zip(figure.axes, panels, strict=False):
         axes.axvline(0, color="0.4", linewidth=1, zorder=1)
         for place, (name, look) in enumerate(looks(names).items()):
@@ -75,7 +81,7 @@ def areas(frame: pd.DataFrame, control: str, metric: str = "f1_macro") -> Figure
                 ends = [-found.high, -found.low]
                 axes.plot(ends, [place, place], color=look["color"], linewidth=1.3)
                 axes.plot(-found.effect, place, "o", color=look["color"], markersize=4.5)
-        horizontal(axes, list(map(title, names)))
+        horizontal(axes, labels)
         column = table.columns[panel]
         axes.set_title(f"{column.dataset}, {column.condition.scale}")
         axes.set_xlabel(f"points of {METRICS[metric]}, row less {title(control)}")

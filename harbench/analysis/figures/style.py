@@ -19,6 +19,8 @@ from harbench.errors import HarbenchError
 COLUMN = 3.4
 # Inches of a row of a panel that has one per method.
 ROW = 0.19
+# Inches of a character of a row's label, on average.
+WIDTH = 0.052
 SUFFIXES = (".pdf", ".png", ".svg")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
 DASHES = ((1, 0), (4, 1.5), (1, 1), (3, 1, 1, 1), (5, 2, 1, 2), (2, 2))
@@ -89,6 +91,11 @@ def caption(figure: Figure, text: str) -> None:
     lines = textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
     found = figure.supxlabel(lines, fontsize=SMALL, x=0.01, ha="left", color="0.25")
     found.set_parse_math(False)
+
+
+def beside(labels: Sequence[str]) -> float:
+    """Inches that the labels of rows take beside a panel."""
+    return 0.2 + WIDTH * max(map(len, labels), default=0)
 
 
 def horizontal(axes: Axes, labels: Sequence[str]) -> None:
