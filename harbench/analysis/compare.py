@@ -12,7 +12,6 @@ from harbench.analysis.pairs import (
     METRICS,
     ORDER,
     Condition,
-    common_blocks,
     named,
     only,
     pairs,
@@ -57,6 +56,8 @@ def compare(frame: pd.DataFrame, a: str, b: str, metric: str, test: str) -> list
     """
     frame = named(frame)
     require_names(frame, [a, b])
+    if a == b:
+        raise HarbenchError(f"{a} is compared with itself; name two rows.")
     frame = frame[frame["name"].isin([a, b])]
     conditions = [Condition(*row) for row in _shared(frame, a, b)]
     if not conditions:
@@ -99,7 +100,7 @@ def _difference(
         return None
     result = find_test(test)(pair.differences, pair.ratios, pair.floors)
     posterior = bayesian_t(pair.differences, pair.ratios, ROPE, pair.floors)
-    ahead = seeds_ahead(*common_blocks(frame, a, b, metric))
+    ahead = seeds_ahead(*(list(each) for each in zip(*pair.scores, strict=True)))
     return Difference(where, result, posterior, ahead, pair.dropped)
 
 
@@ -114,7 +115,8 @@ def verdict(difference: Difference, a: str, b: str, alpha: float = 0.05) -> str:
     """One sentence that claims no more than the test shows."""
     result = difference.result
     if math.isnan(result.low):
-        return f"one seed only: {result.effect:+.2f} points, no statement is possible"
+        few = "one seed only" if result.n == 1 else "a dataset has one seed only"
+        return f"{few}: {result.effect:+.2f} points, no statement is possible"
     interval = f"the interval is {result.low:+.1f} to {result.high:+.1f} points"
     found = result.verdict(alpha)
     if found == "n/a":

@@ -28,6 +28,8 @@ SPECIAL = {
     "*": r"$^{*}$",
     ">": "$>$",
     "<": "$<$",
+    # After a rule or a new line it would begin an argument.
+    "[": "{[}",
 }
 NUMBER = re.compile(r"(?P<whole>\d+)(?P<part>\.\d+)?(?: ± (?P<spread>\d+\.\d+))?")
 # Marks take no room, so that numbers stay aligned.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from harbench.analysis.pairs import METRICS, capital, trainings
+from harbench.analysis.pairs import METRICS, capital, split_ratio, trainings
 from harbench.analysis.statistics import CONFIDENCE, Result
 from harbench.discovery import title
 
@@ -22,8 +22,8 @@ SEEDS = {
 }
 TESTS = {
     "nb-t": "two-sided paired t-test with the Nadeau-Bengio variance correction",
-    "signflip": "two-sided exact sign-flip permutation test",
-    "wilcoxon": "two-sided exact Wilcoxon signed-rank test",
+    "signflip": "two-sided sign-flip permutation test, exact up to 15 blocks",
+    "wilcoxon": "two-sided Wilcoxon signed-rank test, exact where no two are equal",
 }
 RANDOM = (
     "Random splits put windows of one take into both parts: where such windows resemble each other "
@@ -32,8 +32,11 @@ RANDOM = (
 )
 
 
-def footnotes(table: PaperTable, frame: pd.DataFrame) -> list[str]:
-    """Scores, seeds, test, family, sizes, and what the splits let through."""
+def footnotes(table: PaperTable, frame: pd.DataFrame, lacking: str = "no record") -> list[str]:
+    """Scores, seeds, test, family, sizes, and what the splits let through.
+
+    lacking: why a cell is empty.
+    """
     rules = table.rules
     counts = sorted({cell.n for row in table.rows.values() for cell in row if cell})
     seeds = f"{counts[0]} seeds" if len(counts) == 1 else "n seeds"
@@ -48,7 +51,7 @@ def footnotes(table: PaperTable, frame: pd.DataFrame) -> list[str]:
         notes += _tests(table, frame)
     if table.holes:
         ranks = "; ranks are over the columns that have all rows" if table.ranks else ""
-        notes.append(f"-: no record ({len(table.holes)} cells){ranks}.")
+        notes.append(f"-: {lacking} ({len(table.holes)} cells){ranks}.")
     if len(table.columns) > 1 and trainings(frame).nunique() > 1:
         notes.append(
             "No averages, ranks or overall differences: the columns have different splits, "
@@ -78,12 +81,15 @@ def _seeds(frame: pd.DataFrame) -> str:
 
 def _sizes(frame: pd.DataFrame) -> str:
     """What a model learns from and is chosen by."""
-    means = frame.groupby("dataset")[["n_labelled", "n_validation", "n_test"]].mean().round()
-    parts = [
-        f"{name}: {row.n_labelled:.0f} labelled windows, {row.n_validation:.0f} labelled "
-        f"validation windows, {row.n_test:.0f} test windows"
-        for name, row in zip(means.index, means.itertuples(), strict=True)
-    ]
+    once = frame.drop_duplicates(["dataset", "protocol", "seed"])
+    means = once.groupby(["dataset", "protocol"])[["n_labelled", "n_validation", "n_test"]].mean()
+    parts = []
+    for name, of in means.round().groupby(level="dataset"):
+        labelled, validation, tested = (_span(set(of[column])) for column in of)
+        parts.append(
+            f"{name}: {labelled} labelled windows, {validation} labelled validation windows, "
+            f"{tested} test windows"
+        )
     return f"Learnt from, chosen by, tested on: {'; '.join(parts)}."
 
 
@@ -112,7 +118,8 @@ def _tests(table: PaperTable, frame: pd.DataFrame) -> list[str]:
     outside = [n for n in outside if n != rules.control]
     left = [f"Not in the family, so not tested: {titles(outside)}."] if outside else []
     if not results:
-        return ["Nothing to compare with the control (--rows declares what is compared).", *left]
+        nothing = "No declared row to test against the control (--rows declares others)."
+        return [nothing, *left, *_overall(table)]
     family = max(result.family for result in results)
     names = titles(rules.compared(list(table.rows)))
     where = "the column" if rules.family == "column" else "the table"
@@ -120,12 +127,9 @@ def _tests(table: PaperTable, frame: pd.DataFrame) -> list[str]:
     notes = [
         f"* / †: {title(rules.control)} significantly better / worse than the row in "
         f"{METRICS[rules.metric]}, {TESTS[rules.test]} ({_numbers(results, frame)}){adjustment}, "
-        f"alpha = {rules.alpha:g}. Family, declared beforehand: {names}.",
+        f"alpha = {rules.alpha:g}. Family: {names}.",
         *left,
     ]
-    if table.overall and len({result.n for result in results}) > 1:
-        rests = _by((title(n), r.n) for n, r in table.overall.items())
-        notes.append(f"(dataset, seed) blocks that a difference rests on: {rests}.")
     if rules.test != "nb-t":
         notes.append("This test ignores that training parts overlap; its level is not claimed.")
     return [*notes, *_hopeless(results, rules.alpha), *_overall(table)]
@@ -139,14 +143,14 @@ def titles(names: Iterable[str]) -> str:
 def _numbers(results: list[Result], frame: pd.DataFrame) -> str:
     n, df = ({getattr(r, key) for r in results if getattr(r, key) == getattr(r, key)}
              for key in ("n", "df"))  # fmt: skip
-    ratio = (frame["n_test"] / frame["n_train"]).groupby(frame["dataset"]).mean()
     parts = [f"n = {_span(n)}", *([f"df = {_span(df)}"] if df else [])]
-    return ", ".join([*parts, f"n_test/n_train = {_span({round(float(r), 3) for r in ratio})}"])
+    ratios = {round(split_ratio(p), 3) for _, p in frame.groupby(["dataset", "protocol"])}
+    return ", ".join([*parts, f"n_test/n_train = {_span(ratios)}"])
 
 
 def _span(values: set[float]) -> str:
-    low, high = min(values), max(values)
-    return f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
+    low, high = (f"{end:.3g}" if end < 100 else f"{end:.0f}" for end in (min(values), max(values)))
+    return low if low == high else f"{low} to {high}"
 
 
 def _hopeless(results: list[Result], alpha: float) -> list[str]:
@@ -157,8 +161,8 @@ def _hopeless(results: list[Result], alpha: float) -> list[str]:
     smallest = min(1.0, first.family * first.smallest_p)
     reason = (
         f"the smallest adjusted p that it can give is {smallest:.3g}"
-        if first.n > 1
-        else "it needs at least two seeds"
+        if first.p == first.p
+        else "it needs two seeds of each dataset"
     )
     return [
         f"n/a: with n = {first.n} the test cannot reach alpha ({reason}); this is not evidence of "
@@ -172,12 +176,18 @@ def _overall(table: PaperTable) -> list[str]:
     tests = ", ".join(sorted({result.test for result in table.overall.values()}))
     freedom = {round(r.df, 1) for r in table.overall.values() if r.df == r.df}
     df = f", df = {_span(freedom)}" if freedom else ""
-    return [
-        f"Difference: {title(table.rules.control)} minus row over all columns, rates averaged "
-        "inside a seed and clean windows counted once, with the corrected t's "
-        f"{100 * CONFIDENCE:g} % interval ({tests}{df}, Holm-adjusted markers); "
+    tested = any(result.tested for result in table.overall.values())
+    marks = ", Holm-adjusted markers" if tested else ""
+    notes = [
+        f"Difference: {title(table.rules.control)} minus row over the columns that both have, "
+        "rates averaged inside a seed and clean windows counted once, with the corrected t's "
+        f"{100 * CONFIDENCE:g} % interval ({tests}{df}{marks}); "
         "conditional on these datasets."
     ]
+    if len({result.n for result in table.overall.values()}) > 1:
+        rests = _by((title(n), r.n) for n, r in table.overall.items())
+        notes.append(f"(dataset, seed) blocks that a difference rests on: {rests}.")
+    return notes
 
 
 def _by(values: Iterable[tuple[object, object]]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -53,12 +53,14 @@ def tested(scale: str, rate: float) -> str:
 class Pairs:
     """Differences a - b in points, one array (seeds,) per dataset.
 
-    ratios: n_test / n_train of each dataset, 0 where all seeds share one split. floors: the
-    variance of the scores' rounding. datasets: their names. dropped: (dataset, seed) blocks that
-    one of the two lacks.
+    scores: of a and of b in %, averaged over the conditions that both have, per dataset. ratios:
+    n_test / n_train of each dataset, 0 where all seeds share one split. floors: the variance of
+    the scores' rounding. datasets: their names. dropped: (dataset, seed) blocks that one of the two
+    lacks.
     """
 
     differences: list[np.ndarray]
+    scores: list[tuple[np.ndarray, np.ndarray]]
     ratios: list[float]
     floors: list[float]
     datasets: list[str]
@@ -146,22 +148,30 @@ def pairs(frame: pd.DataFrame, a: str, b: str, metric: str) -> Pairs:
     frame = frame[frame["name"].isin([a, b])]
     require_one_training(frame)
     scores = {name: _scores(frame, name, metric) for name in (a, b)}
-    differences, ratios, floors, datasets, dropped = [], [], [], [], 0
+    found = Pairs([], [], [], [], [], 0)
+    dropped = 0
     for dataset in sorted(set(scores[a].index.unique(0)) | set(scores[b].index.unique(0))):
         parts = [s.loc[dataset] for s in scores.values() if dataset in s.index.unique(0)]
         blocks = set().union(*(part.index for part in parts))
         if len(parts) < 2:
             dropped += len(blocks)
             continue
-        joined = (100 * parts[0]).sub(100 * parts[1]).dropna(axis=1, how="all").dropna()
-        dropped += len(blocks) - len(joined)
-        if len(joined):
+        # Without a common seed there would be rows, and no column that says so.
+        seeds = parts[0].index.intersection(parts[1].index)
+        first, second = (100 * part.loc[seeds] for part in parts)
+        joined = first.sub(second).dropna(axis=1, how="all").dropna()
+        paired = len(joined) if joined.size else 0
+        dropped += len(blocks) - paired
+        if paired:
             part = frame[frame["dataset"] == dataset]
-            differences.append(joined.mean(axis=1).round(DECIMALS).to_numpy())
-            ratios.append(split_ratio(part))
-            floors.append(resolution(float(part["n"].mean())))
-            datasets.append(dataset)
-    return Pairs(differences, ratios, floors, datasets, dropped)
+            kept = joined.index, joined.columns
+            means = [each.loc[kept].mean(axis=1).to_numpy() for each in (first, second)]
+            found.differences.append(joined.mean(axis=1).round(DECIMALS).to_numpy())
+            found.scores.append((means[0], means[1]))
+            found.ratios.append(split_ratio(part))
+            found.floors.append(resolution(float(part["n"].mean())))
+            found.datasets.append(dataset)
+    return replace(found, dropped=dropped)
 
 
 def split_ratio(frame: pd.DataFrame) -> float:
@@ -171,19 +181,36 @@ def split_ratio(frame: pd.DataFrame) -> float:
     return float((frame["n_test"] / frame["n_train"]).mean())
 
 
-def blocks(frame: pd.DataFrame, name: str, metric: str) -> dict[str, np.ndarray]:
-    """A method's scores in %, averaged over conditions: dataset -> (seeds,)."""
-    mean = (100 * _scores(frame, name, metric).mean(axis=1)).round(DECIMALS)
-    return {dataset: mean.loc[dataset].to_numpy() for dataset in mean.index.unique(0)}
+def everywhere(frame: pd.DataFrame, column: str) -> pd.DataFrame:
+    """The records of those datasets on which every row has each value of `column` that it has.
+
+    Means over datasets would else be of other datasets from row to row, and along a curve. Raises
+    HarbenchError where no dataset is left.
+    """
+    wanted = frame.groupby("name")[column].nunique()
+    there = frame.groupby(["name", "dataset"])[column].nunique().unstack(fill_value=0)
+    whole = there.eq(wanted, axis=0).all()
+    if not whole.any():
+        raise HarbenchError(
+            "No dataset has all rows that were to be drawn, so that means over datasets would be "
+            "of other datasets for each. Choose with --dataset or --method."
+        )
+    return frame[frame["dataset"].isin(whole.index[whole])]
 
 
-def common_blocks(
-    frame: pd.DataFrame, a: str, b: str, metric: str
-) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """The scores of two methods on the datasets that both have, one array per dataset."""
-    first, second = (blocks(frame, name, metric) for name in (a, b))
-    shared = sorted(set(first) & set(second))
-    return [first[d] for d in shared], [second[d] for d in shared]
+def shared(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """The records of those values of `columns` that every row of the frame has.
+
+    Raises HarbenchError where there are none.
+    """
+    counts = frame.groupby(columns)["name"].nunique()
+    common = counts.index[counts == frame["name"].nunique()]
+    if common.empty:
+        raise HarbenchError(
+            f"The rows that were to be drawn have no {', '.join(columns)} in common. Choose with "
+            "--dataset, --protocol or --method."
+        )
+    return frame[pd.MultiIndex.from_frame(frame[columns]).isin(common)]
 
 
 def require_names(frame: pd.DataFrame, names: Sequence[str]) -> None:

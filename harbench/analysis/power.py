@@ -25,7 +25,8 @@ class Power:
 
     alone: a difference is significant from here on if nothing else is compared. adjusted: the same
     in the strictest step of Holm's adjustment over the family. found: a true difference that is
-    significant in this step in 80 % of repetitions with the same spread.
+    significant in this step in 80 % of repetitions with the same spread. Both are NaN for a row
+    outside the family, which is not tested.
     """
 
     alone: float
@@ -36,6 +37,7 @@ class Power:
 def power(result: Result, alpha: float, family: int) -> Power | None:
     """None where the test gives no interval: one seed, or no variance at all.
 
+    family: comparisons that share the error rate; 0 for one that is not tested.
     The distribution under a true difference is the noncentral t (Cohen 1988, chapter 2) with the
     test's own standard error and degrees of freedom.
     """
@@ -43,7 +45,10 @@ def power(result: Result, alpha: float, family: int) -> Power | None:
         return None
     half = (result.high - result.low) / 2
     error = half / float(stats.t.ppf((1 + CONFIDENCE) / 2, result.df))
-    alone, adjusted = (float(stats.t.isf(a / 2, result.df)) for a in (alpha, alpha / family))
+    alone = float(stats.t.isf(alpha / 2, result.df))
+    if not family:
+        return Power(alone * error, math.nan, math.nan)
+    adjusted = float(stats.t.isf(alpha / family / 2, result.df))
 
     def lacking(shift: float) -> float:
         # A significant difference of the wrong sign has next to no share here.
@@ -57,7 +62,7 @@ def powers(frame: pd.DataFrame, condition: Condition, rules: Rules) -> pd.DataFr
     """A row per dataset and method: what its comparison with the control could have shown.
 
     Columns: dataset, method, n (seeds), and in points difference (control less method), sd, alone,
-    adjusted, found; those with the smallest `found` first.
+    adjusted, found; those with the smallest `alone` first.
     Raises HarbenchError where no method shares two seeds with the control.
     """
     frame = only(named(frame), [condition])
@@ -65,26 +70,29 @@ def powers(frame: pd.DataFrame, condition: Condition, rules: Rules) -> pd.DataFr
     rows = []
     for dataset, part in frame.groupby("dataset"):
         names = sorted(part["name"].unique())
-        family = len(rules.compared(names))
+        family = rules.compared(names)
         for name in names:
             pair = pairs(part, rules.control, name, rules.metric)
             if name == rules.control or not pair.differences:
                 continue
             result = nb_t(pair.differences, pair.ratios, pair.floors)
-            if found := power(result, rules.alpha, family):
+            if found := power(result, rules.alpha, len(family) if name in family else 0):
                 spread = np.std(pair.differences[0], ddof=1)
                 rows.append((dataset, name, result.n, result.effect, spread, *astuple(found)))
     if not rows:
         raise HarbenchError(f"No method shares two seeds of {condition} with {rules.control}.")
     columns = ["dataset", "method", "n", "difference", "sd", "alone", "adjusted", "found"]
-    return pd.DataFrame(rows, columns=columns).sort_values(["dataset", "found"], ignore_index=True)
+    return pd.DataFrame(rows, columns=columns).sort_values(["dataset", "alone"], ignore_index=True)
 
 
 def power_sheet(found: pd.DataFrame, condition: Condition, rules: Rules) -> Sheet:
     """The rows of `powers` as a table of at most 80 characters."""
     lanes = {"n": found["n"].map(str), "difference": found["difference"].map("{:+.2f}".format)}
-    lanes |= {key: found[key].map("{:.2f}".format) for key in ("sd", "alone", "adjusted", "found")}
+    for key in ("sd", "alone", "adjusted", "found"):
+        lanes[key] = found[key].map("{:.2f}".format).where(found[key].notna(), "")
     family = "the rows" if rules.rows is None else f"{len(rules.compared([]))} declared rows"
+    middle = found["found"].median()
+    said = [f"Median of found: {middle:.2f} points."] if middle == middle else []
     return Sheet(
         "against",
         [f"{dataset}, {title(name)}" for dataset, name in found[["dataset", "method"]].values],
@@ -95,8 +103,8 @@ def power_sheet(found: pd.DataFrame, condition: Condition, rules: Rules) -> Shee
             "sd: of the differences over the seeds. alone: significant from here on, two-sided nb-t"
             f" at alpha {rules.alpha:g} without adjustment. adjusted: the same in the strictest "
             f"step of Holm's adjustment over {family}. found: a true difference that is "
-            f"significant in that step in {100 * POWER:.0f} % of repetitions with this sd.",
-            f"Median of found: {found['found'].median():.2f} points. The sd comes from as few "
-            "seeds, so that each number is rough.",
+            f"significant in that step in {100 * POWER:.0f} % of repetitions with this sd. Both "
+            "are empty for rows outside the family, which are not tested.",
+            " ".join([*said, "The sd comes from as few seeds, so that each number is rough."]),
         ],
     )

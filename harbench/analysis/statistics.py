@@ -58,7 +58,7 @@ class Result:
         """One of "better", "worse", "" (no evidence), "n/a" (no data could have been enough)."""
         if not self.tested:
             return ""
-        if math.isnan(self.p) or self.family * self.smallest_p > alpha:
+        if math.isnan(self.p) or self.family * self.smallest_p >= alpha > 0:
             return "n/a"
         adjusted = self.p if math.isnan(self.adjusted_p) else self.adjusted_p
         if adjusted >= alpha:

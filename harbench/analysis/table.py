@@ -134,7 +134,7 @@ def paper_table(
     )
     if complete:
         _require_complete(table)
-    table.notes = footnotes(table, frame)
+    table.notes = footnotes(table, frame, "no record" if pool else "no seed with all conditions")
     return table
 
 

@@ -27,7 +27,7 @@ def power(
         str | None, typer.Option(help="Another scale than the protocol's headline.")
     ] = None,
     alpha: Annotated[
-        float | None, typer.Option(min=1e-6, max=0.5, help="Error rate; the protocol's.")
+        float | None, typer.Option(min=1e-4, max=0.5, help="Error rate; the protocol's.")
     ] = None,
     dataset: Datasets = None,
     method: Methods = None,

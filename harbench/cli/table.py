@@ -254,19 +254,29 @@ def _canonical(spec: str) -> str:
 
 
 def headline(protocol: object, scale: str | None = None) -> Condition:
-    """The condition that a protocol stands for, or its first one at another scale."""
-    from harbench.analysis.pairs import Condition
-    from harbench.errors import unknown
+    """The condition that a protocol stands for, or the like at another scale.
+
+    That is the one of the headline's rate, or else the only one there. A protocol that takes
+    nothing away keeps its headline beside others. Raises HarbenchError for an unknown scale.
+    """
+    from harbench.analysis.pairs import ORDER, Condition
+    from harbench.errors import HarbenchError, unknown
     from harbench.protocol import Protocol
 
     assert isinstance(protocol, Protocol)
     wanted = protocol.headline
-    if scale is None or wanted.scale == "clean":
+    if scale is None or (scale in ORDER and not any(c.corrupts for c in protocol.conditions)):
         return Condition(protocol.name, wanted.scale, wanted.rate)
-    rates = {c.scale: c.rate for c in protocol.conditions if c.rate in (wanted.rate, 0)}
-    if scale not in rates:
-        raise unknown(f"scale of {protocol.name}", scale, rates)
-    return Condition(protocol.name, scale, rates[scale])
+    rates = [c.rate for c in protocol.conditions if c.scale == scale]
+    if not rates:
+        raise unknown(f"scale of {protocol.name}", scale, {c.scale for c in protocol.conditions})
+    if wanted.rate not in rates and len(rates) > 1:
+        shown = ", ".join(f"{100 * rate:g} %" for rate in rates)
+        raise HarbenchError(
+            f"{protocol.name} has {scale} at {shown}, and none is its headline's rate. Take a "
+            "protocol whose headline is at that scale."
+        )
+    return Condition(protocol.name, scale, wanted.rate if wanted.rate in rates else rates[0])
 
 
 def _control(given: str | None, frame: pd.DataFrame) -> str:

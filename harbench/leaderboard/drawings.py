@@ -20,10 +20,7 @@ from harbench.analysis.web import element
 from harbench.errors import HarbenchError
 
 Draw = Callable[[pd.DataFrame, str], Figure]
-PLAIN: dict[str, Draw] = {
-    "missing rate, with 95 % intervals": curves.missing,
-    "training time, means": bars.cost,
-}
+MISSING, COST = "missing rate, with 95 % intervals", "training time, means"
 
 
 @dataclass(frozen=True)
@@ -44,19 +41,26 @@ def drawings(frames: list[pd.DataFrame], rules: Rules, control: str) -> Iterator
     for (budget, dataset), part in whole.groupby(["budget", "dataset"], sort=True):
         plain = part[part["variant"] == ""]
         for _, alike in plain.groupby(trainings(plain), sort=True):
-            protocols = ", ".join(sorted(alike["protocol"].unique()))
-            facts = f"{dataset}; {protocols}; split by {alike['split_kind'].iloc[0]}; {budget}"
-            for what, draw in PLAIN.items():
+            # Rows of one protocol have its conditions; the others' would be left out for all.
+            costs = [costs for _, costs in alike.groupby("protocol", sort=True)]
+            pictures = [(MISSING, curves.missing, alike), *((COST, bars.cost, c) for c in costs)]
+            for what, draw, drawn in pictures:
                 number += 1
-                words = f"{METRICS[rules.metric]} against {what}; higher is better. {facts}"
-                yield _drawn(words, draw, alike, rules.metric, number)
-            yield from _summed(alike, rules, control, facts)
+                words = f"{METRICS[rules.metric]} against {what}; higher is better. {_facts(drawn)}"
+                yield _drawn(words, draw, drawn, rules.metric, number)
+            yield from _summed(alike, rules, control, _facts(alike))
         for protocol, sweep in part[part["variant"] != ""].groupby("protocol", sort=True):
             number += 1
             numbers = sweep["variant"].str.contains(r"[\d.]+$").all()
-            draw = curves.sweep if numbers else bars.ablation
+            swept: Draw = curves.sweep if numbers else bars.ablation
             words = f"{METRICS[rules.metric]} of the variants of {protocol}: {dataset}; {budget}"
-            yield _drawn(words, draw, sweep, rules.metric, number)
+            yield _drawn(words, swept, sweep, rules.metric, number)
+
+
+def _facts(frame: pd.DataFrame) -> str:
+    """What records are of: one dataset and budget, protocols that train alike."""
+    first, protocols = frame.iloc[0], ", ".join(sorted(frame["protocol"].unique()))
+    return f"{first['dataset']}; {protocols}; split by {first['split_kind']}; {first['budget']}"
 
 
 def _drawn(caption: str, draw: Draw, frame: pd.DataFrame, metric: str, number: int) -> Drawing:

@@ -123,12 +123,17 @@ def _control(lines: list[Line], ranked: list[Line], control: str) -> str:
     )
 
 
+def _loses(condition: str) -> bool:
+    """Whether data is taken away; replayed gaps have no rate."""
+    return "%" in condition or condition == "replay"
+
+
 def _losses(board: Board, lines: list[Line]) -> str:
     """Which complete rows lose most and least from clean to the hardest measured condition."""
     metric, block = lines[0].metric, {line.entry.number for line in _ranked(lines)}
     means: dict[str, dict[str, float]] = {}
     for line in board.lines:
-        if line.entry.number in block and line.metric == metric and "%" in line.condition:
+        if line.entry.number in block and line.metric == metric and _loses(line.condition):
             means.setdefault(line.condition, {})[line.standing.name] = line.standing.mean
     clean = {
         line.standing.name: line.standing.mean

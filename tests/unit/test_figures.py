@@ -52,7 +52,7 @@ def sweep(*variants: str) -> pd.DataFrame:
 
 def labelled() -> pd.DataFrame:
     frame = grid()
-    full = records(SCORES, conditions=(Condition("full-labels", "clean", 0.0),))
+    full = records(SCORES, ("x",), (Condition("full-labels", "clean", 0.0),))
     return pd.concat([frame, full])
 
 
@@ -106,6 +106,37 @@ def test_a_ranking_sorts_names_and_says_what_it_shows() -> None:
     for part in ("Data dsads; ", "budget quick; n = 5 seeds", "Macro F1 in %", "MSGNet (30.8 %",
                  "Grey line: RobustHAR", "Higher is better"):  # fmt: skip
         assert part in words
+
+
+def caption_of(drawn: Figure) -> str:
+    return " ".join(drawn.get_supxlabel().split())
+
+
+def test_curves_are_of_datasets_that_all_rows_have() -> None:
+    drawn = curves.labels(labelled())
+    assert "Data x; " in caption_of(drawn) and "Left out, where rows lack: y." in caption_of(drawn)
+    frame = grid()
+    lacks = (frame["method"] == "cnn") & (frame["dataset"] == "y") & (frame["rate"] == 0.15)
+    drawn = curves.missing(frame[~lacks])
+    assert drawn.axes[0].get_title() == "mixed: x"
+    cost = caption_of(bars.cost(frame[~lacks]))
+    assert "Data x, y; " in cost and "conditions (4)" in cost
+    cost = caption_of(bars.cost(frame[~(lacks | (frame["rate"] == 0.15))]))
+    assert "conditions (3)" in cost
+
+
+def test_an_interval_of_slopes_lies_around_its_dot() -> None:
+    frame = grid()
+    wobble = 0.2 * frame["rate"] * (frame["seed"] % 3) * (frame["method"] != "robusthar")
+    frame["f1_macro"] -= wobble
+    lacks = (frame["method"] == "cnn") & (frame["seed"] == 4)
+    (axes,) = against.slope(frame[~lacks], "robusthar").axes
+    lines = [line.get_xdata() for line in axes.lines[1:]]
+    ends = [line for line in lines if len(line) == 2]
+    dots = [line[0] for line in lines if len(line) == 1]
+    assert len(ends) == 2 and len(dots) == 3
+    middles = sorted(float(np.mean(end)) for end in ends)
+    assert all(min(abs(middle - dot) for dot in dots) < 1e-9 for middle in middles)
 
 
 def test_a_ranking_of_datasets_has_a_panel_each_and_shows_holes() -> None:

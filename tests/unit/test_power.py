@@ -62,7 +62,13 @@ def test_a_row_for_all_that_share_seeds_with_the_control() -> None:
         [np.std(d, ddof=1) for d in ([1, 2, 1], [10, 2, 9])]
     )
     declared = powers(records(scores), CLEAN, Rules(control="robusthar", rows=("cnn",)))
-    assert (declared["adjusted"] == declared["alone"]).all()
+    inside = declared["method"] == "cnn"
+    assert (declared["adjusted"] == declared["alone"])[inside].all()
+    assert declared.loc[~inside, ["adjusted", "found"]].isna().all(axis=None)
+    nobody = Rules(control="robusthar", rows=("timesnet",))
+    empty = power_sheet(powers(records(scores), CLEAN, nobody), CLEAN, nobody)
+    assert [piece.text for piece in empty.lanes[-1].pieces] == ["", ""]
+    assert not any("Median" in note for note in empty.notes)
     sheet = power_sheet(found, CLEAN, Rules(control="robusthar"))
     assert sheet.rows == ["dsads, CNN", "dsads, Informer"]
     assert f"{found['found'].median():.2f} points" in sheet.notes[1]

@@ -14,7 +14,7 @@ from rich.console import Console
 from unit.frames import CLEAN, MIXED, records, written
 
 from harbench.analysis.compare import compare, compared, verdict
-from harbench.analysis.pairs import Condition, blocks, named, pairs
+from harbench.analysis.pairs import Condition, named, pairs
 from harbench.analysis.render import FORMATS
 from harbench.analysis.table import Rules, paper_table
 from harbench.cli.tables import results_tables
@@ -26,30 +26,6 @@ SCORES = {
     "bad_one": [70.0, 71.5, 69.0, 70.2, 72.0],
 }
 RULES = Rules(control="robusthar")
-
-
-def test_pairs_average_conditions_inside_a_seed() -> None:
-    frame = named(records({"a": [1, 2, 3], "b": [0, 0, 0]}, conditions=(CLEAN, MIXED)))
-    frame.loc[(frame["method"] == "a") & (frame["scale"] == "mixed"), "accuracy"] = 0.0
-    frame["rules"] = frame["rules"].iloc[0]
-    frame["protocol"] = "missing-10"
-    pair = pairs(frame, "a", "b", "accuracy")
-    assert [d.tolist() for d in pair.differences] == [[0.5, 1.0, 1.5]]
-    assert pair.ratios == [0.125] and pair.datasets == ["dsads"] and pair.dropped == 0
-    assert blocks(frame, "a", "accuracy")["dsads"].tolist() == [0.5, 1.0, 1.5]
-
-
-def test_a_fixed_split_needs_no_correction() -> None:
-    frame = named(records({"a": [1, 2], "b": [0, 0]}, split="the one"))
-    assert pairs(frame, "a", "b", "accuracy").ratios == [0.0]
-
-
-def test_blocks_without_a_partner_are_dropped() -> None:
-    frame = named(records({"a": [1, 2, 3], "b": [0, 0]}, datasets=("x", "y")))
-    frame = frame[~((frame["method"] == "b") & (frame["dataset"] == "y"))]
-    pair = pairs(frame, "a", "b", "accuracy")
-    assert pair.datasets == ["x"] and pair.differences[0].tolist() == [1, 2]
-    assert pair.dropped == 1 + 3
 
 
 def test_budgets_are_never_mixed() -> None:
@@ -98,13 +74,30 @@ def test_footnotes_say_what_was_done() -> None:
     notes = " ".join(paper_table(records(SCORES), [CLEAN], RULES).notes)
     for words in (
         *("5 seeds", "Budget quick", "Nadeau-Bengio", "2 comparisons of the column", "n = 5"),
-        *("df = 4", "n_test/n_train = 0.125", "declared beforehand: CNN; bad_one", "120 labelled"),
+        *("df = 4", "n_test/n_train = 0.125", "Family: CNN; bad_one", "120 labelled"),
         *("100 labelled validation windows", "each seed redraws split", "Macro F1 (decides): mean"),
     ):
         assert words in notes
     rules = Rules(control="robusthar", test="wilcoxon")
     notes = " ".join(paper_table(records(SCORES), [CLEAN], rules).notes)
     assert "n = 5 the test cannot reach alpha" in notes and "0.125" in notes
+
+
+def test_sizes_are_never_averaged_over_protocols() -> None:
+    frame = records(SCORES, conditions=(CLEAN, Condition("full-labels", "clean", 0.0)))
+    full = frame["protocol"] == "full-labels"
+    frame.loc[full, ["n_labelled", "n_train"]] = [1800, 1000]
+    rules = Rules(control="robusthar", rows=("cnn",))
+    conditions = [CLEAN, Condition("full-labels", "clean", 0.0)]
+    notes = " ".join(paper_table(frame, conditions, rules).notes)
+    assert "120 to 1800 labelled windows" in notes and "n_test/n_train = 0.1 to 0.125" in notes
+
+
+def test_a_difference_without_a_declared_row_is_explained() -> None:
+    rules = Rules(control="robusthar", rows=("timesnet",))
+    notes = " ".join(paper_table(records(SCORES), [CLEAN], rules).notes)
+    assert "No declared row to test against the control" in notes
+    assert "Difference: RobustHAR minus row" in notes and "markers" not in notes
 
 
 def test_holm_over_the_whole_table_is_stricter() -> None:

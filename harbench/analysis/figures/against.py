@@ -17,7 +17,7 @@ from harbench.analysis.figures.style import (
     new,
 )
 from harbench.analysis.figures.words import about
-from harbench.analysis.pairs import METRICS, named, require_names, require_one_training
+from harbench.analysis.pairs import METRICS, everywhere, named, require_names, require_one_training
 from harbench.analysis.robustness import AREA, curve_scales, summary_table
 from harbench.analysis.slope import robustness_slopes
 from harbench.analysis.table import Rules
@@ -30,14 +30,17 @@ PANEL = 2.4
 def slope(frame: pd.DataFrame, control: str, metric: str = "f1_macro") -> Figure:
     """Points that each method loses per 1 % of missing data, the most robust one on top.
 
-    Lines are 95 % intervals of the difference to `control`, drawn around the method's slope.
+    Of the datasets on which each row has all of its rates. Lines are 95 % intervals of the
+    difference to `control`, drawn around the method's slope.
     """
     data = named(frame)
     data = data[data["scale"].isin(("clean", "mixed"))].assign(method=data["name"])
     require_names(data, [control])
     require_one_training(data)
+    asked, data = data, everywhere(data, "rate")
     found = robustness_slopes(data, metric, control).sort_values("slope", ascending=False)
     names = [str(name) for name in found.index]
+    data = data[data["name"].isin(names)]
     base = -float(found["slope"].to_dict()[control])
     labels = list(map(title, names))
     figure = new(max(COLUMN * 1.4, beside(labels) + PANEL), 1.5 + ROW * len(found))
@@ -46,7 +49,9 @@ def slope(frame: pd.DataFrame, control: str, metric: str = "f1_macro") -> Figure
     for place, (name, look) in enumerate(looks(names, control).items()):
         row = found.loc[name]
         if name != control:
-            ends = [base - row["high"], base - row["low"]]
+            # A method lacking seeds is compared with the control's slope on its own ones.
+            paired = row["difference"] - row["slope"]
+            ends = [paired - row["high"], paired - row["low"]]
             axes.plot(ends, [place, place], color=look["color"], linewidth=1.3)
         axes.plot(-row["slope"], place, "o", color=look["color"],
                   markersize=look["markersize"] + 0.5, zorder=3)  # fmt: skip
@@ -57,7 +62,7 @@ def slope(frame: pd.DataFrame, control: str, metric: str = "f1_macro") -> Figure
         f"Mixed losses. Dot: slope; line: 95 % interval of the difference to {title(control)} "
         "(grey line), paired t of the runs' own slopes, not adjusted."
     )
-    caption(figure, about(data, shown, "Further left is better: less is lost."))
+    caption(figure, about(data, shown, "Further left is better: less is lost.", asked))
     return figure
 
 
@@ -81,6 +86,8 @@ def areas(frame: pd.DataFrame, control: str, metric: str = "f1_macro") -> Figure
                 ends = [-found.high, -found.low]
                 axes.plot(ends, [place, place], color=look["color"], linewidth=1.3)
                 axes.plot(-found.effect, place, "o", color=look["color"], markersize=4.5)
+            else:
+                axes.text(0, place, " no seed in common", fontsize=6, va="center", color="0.4")
         horizontal(axes, labels)
         column = table.columns[panel]
         axes.set_title(f"{column.dataset}, {column.condition.scale}")

@@ -13,14 +13,14 @@ from matplotlib.figure import Figure
 
 from harbench.analysis.figures.labels import label_points
 from harbench.analysis.figures.style import COLUMN, ROW, caption, horizontal, keep, looks, new
-from harbench.analysis.figures.words import about, far_below
+from harbench.analysis.figures.words import about, far_below, mean_of
 from harbench.analysis.pairs import (
     METRICS,
-    blocks,
     named,
     pairs,
     place,
     require_one_training,
+    shared,
     tested,
 )
 from harbench.analysis.ranks import friedman
@@ -94,15 +94,14 @@ def _differences(
 def cost(frame: pd.DataFrame, metric: str = "f1_macro", control: str = "") -> Figure:
     """Mean score against training time (logarithmic), datasets and seeds averaged.
 
-    A grey line joins what nothing beats in both. Clean windows count once; protocols that do not
-    train alike are refused. What lies far below all others is named and left off the axis.
+    Averaged are the datasets, seeds and conditions that all rows have. A grey line joins what
+    nothing beats in both. Clean windows count once; protocols that do not train alike are refused.
+    What lies far below all others is named and left off the axis.
     """
     data = named(frame)
     require_one_training(data)
-    scores = {
-        name: float(np.mean([scores.mean() for scores in blocks(data, name, metric).values()]))
-        for name in sorted(data["name"].unique())
-    }
+    asked, data = data, shared(data, ["dataset", "seed", "scale", "rate"])
+    scores = {str(name): mean_of(rows, metric).value for name, rows in data.groupby("name")}
     runs = data.drop_duplicates(["name", "dataset", "seed"])
     seconds = runs.groupby("name")["train_seconds"].mean().clip(lower=0.1)
     gone = far_below(scores)
@@ -123,11 +122,12 @@ def cost(frame: pd.DataFrame, metric: str = "f1_macro", control: str = "") -> Fi
     axes.set_xticks([], minor=True)
     off = ", ".join(f"{title(n)} ({scores[n]:.1f} %, {seconds[n]:.0f} s)" for n in gone)
     shown = (
-        "Means over datasets, conditions and seeds; grey line: no other method is both better and "
-        f"faster.{f' Off the axis: {off}.' if off else ''}"
+        "Means over the datasets, seeds and conditions "
+        f"({len(data[['scale', 'rate']].drop_duplicates())}) that all have; grey line: no other "
+        f"method is both better and faster.{f' Off the axis: {off}.' if off else ''}"
     )
     caption(figure, about(data, shown, f"Devices: {', '.join(sorted(data['device'].unique()))}. "
-                          "Higher and further left is better."))  # fmt: skip
+                          "Higher and further left is better.", asked))  # fmt: skip
     label_points(axes, points, control, best)
     return figure
 

@@ -17,6 +17,7 @@ from harbench.analysis.pairs import (
     METRICS,
     SCALES,
     TESTING,
+    everywhere,
     named,
     place,
     require_one_training,
@@ -39,31 +40,35 @@ Points = dict[float, Mean]
 def missing(frame: pd.DataFrame, metric: str = "f1_macro", control: str = "") -> Figure:
     """A panel per scale: mean over datasets and seeds against the missing rate, 95 % bands.
 
-    Clean records count as rate 0 of every scale, once for all protocols that train alike; others
-    are refused. What lies far below all others is named and left off the axis.
+    A panel averages the datasets on which each of its rows has all of its rates. Clean records
+    count as rate 0 of every scale, once for all protocols that train alike; others are refused.
+    What lies far below all others is named and left off the axis.
     """
     data = named(frame)
     require_one_training(data)
     scales = [scale for scale in SCALES if (data["scale"] == scale).any()]
     if not scales:
         raise HarbenchError("No record has missing data; run a protocol such as missing-10.")
-    panels = {}
+    panels, parts = {}, []
     for scale in scales:
-        part = data[data["scale"].isin(("clean", scale))]
-        rows = {str(name): mine for name, mine in part.groupby("name")
-                if (mine["scale"] == scale).any()}  # fmt: skip
-        panels[scale] = {name: _points(mine, "rate", metric, 100) for name, mine in rows.items()}
+        lost = set(data.loc[data["scale"] == scale, "name"])
+        part = data[data["scale"].isin(("clean", scale)) & data["name"].isin(lost)]
+        part = everywhere(part, "rate")
+        words = f"{scale}: {_datasets(part)}" if data["dataset"].nunique() > 1 else scale
+        panels[words] = _lines(part, "rate", metric, 100)
+        parts.append(part)
+    asked, data = data, pd.concat(parts)
     middle = _middle(panels.values())
     gone = {name: middle[name] for name in far_below(middle)}
     style = looks(list(middle), control)
     wide = min(2, len(scales))
     high = -(-len(scales) // wide)
     figure = new((PANEL + room(style)) * wide, 2.3 * high + 0.6, high, wide)
-    for axes, (scale, lines) in zip(figure.axes, panels.items(), strict=False):
+    for axes, (words, lines) in zip(figure.axes, panels.items(), strict=False):
         _panel(axes, {n: p for n, p in lines.items() if n not in gone}, style, control)
-        axes.set(title=scale, xlabel="missing data (%)", ylabel=f"{METRICS[metric]} (%)")
+        axes.set(title=words, xlabel="missing data (%)", ylabel=f"{METRICS[metric]} (%)")
     _finish(figure, panels.values(), gone, style, control)
-    caption(figure, about(data, _shown(panels.values(), control, gone)))
+    caption(figure, about(data, _shown(panels.values(), control, gone), asked=asked))
     return figure
 
 
@@ -112,7 +117,10 @@ def sweep(
 
 
 def labels(frame: pd.DataFrame, metric: str = "f1_macro", control: str = "") -> Figure:
-    """Clean scores against the labelled share of the training windows, on a logarithmic axis."""
+    """Clean scores against the labelled share of the training windows, on a logarithmic axis.
+
+    Means over the datasets on which each row has all of its shares.
+    """
     data = named(frame)
     data = data[(data["scale"] == "clean")].assign(share=100 * data["label_fraction"])
     if data["share"].nunique() < 2:
@@ -121,7 +129,8 @@ def labels(frame: pd.DataFrame, metric: str = "f1_macro", control: str = "") -> 
             "your own with another label_fraction."
         )
     require_one_training(data, (*TESTING, "label_fraction"))
-    lines = {str(n): _points(mine, "share", metric) for n, mine in data.groupby("name")}
+    asked, data = data, everywhere(data, "share")
+    lines = _lines(data, "share", metric)
     middle = _middle([lines])
     gone = {name: middle[name] for name in far_below(middle)}
     style = looks(list(middle), control)
@@ -133,8 +142,18 @@ def labels(frame: pd.DataFrame, metric: str = "f1_macro", control: str = "") -> 
     axes.set_xticks(shares, [f"{share:g}" for share in shares])
     axes.set_xticks([], minor=True)
     _finish(figure, [lines], gone, style, control)
-    caption(figure, about(data, f"Complete test windows. {_shown([lines], control, gone)}"))
+    shown = f"Complete test windows. {_shown([lines], control, gone)}"
+    caption(figure, about(data, shown, asked=asked))
     return figure
+
+
+def _datasets(frame: pd.DataFrame) -> str:
+    return ", ".join(sorted(frame["dataset"].unique()))
+
+
+def _lines(frame: pd.DataFrame, column: str, metric: str, unit: float = 1) -> dict[str, Points]:
+    """The points of every row along a column."""
+    return {str(n): _points(mine, column, metric, unit) for n, mine in frame.groupby("name")}
 
 
 def _points(rows: pd.DataFrame, column: str, metric: str, unit: float = 1) -> Points:

@@ -19,7 +19,7 @@ from harbench.analysis.figures.style import (
     new,
 )
 from harbench.analysis.figures.words import INTERVAL, Mean, about, far_below, limits, mean_of
-from harbench.analysis.pairs import capital, named, place, require_one_training, tested
+from harbench.analysis.pairs import capital, named, place, require_one_training, shared, tested
 from harbench.discovery import title
 from harbench.errors import HarbenchError
 
@@ -71,12 +71,19 @@ def ranking(
 
 def _panels(data: pd.DataFrame, condition: tuple[str, float] | None) -> dict[str, pd.DataFrame]:
     """Title -> records: by dataset, or where there is one by condition."""
-    datasets = sorted(data["dataset"].unique())
-    if len(datasets) > 1:
-        what = tested(*condition) if condition else "all conditions"
-        return {f"{name}\n{what}": data[data["dataset"] == name] for name in datasets}
+    if data["dataset"].nunique() > 1:
+        parts = [(name, shared(part, ["scale", "rate"])) for name, part in data.groupby("dataset")]
+        return {f"{name}\n{_conditions(part, condition)}": part for name, part in parts}
     keys = sorted(set(zip(data["scale"], data["rate"], strict=True)), key=place)
     return {tested(*k): data[(data["scale"] == k[0]) & (data["rate"] == k[1])] for k in keys}
+
+
+def _conditions(part: pd.DataFrame, condition: tuple[str, float] | None) -> str:
+    """What the means of a panel are of."""
+    if condition:
+        return tested(*condition)
+    count = len(part[["scale", "rate"]].drop_duplicates())
+    return f"mean of {count} condition{'s' if count > 1 else ''}"
 
 
 def _draw(

@@ -31,7 +31,9 @@ class Mean:
 
 def mean_of(rows: pd.DataFrame, metric: str) -> Mean:
     """The mean over datasets and seeds; conditions of a seed are averaged first."""
-    blocks = 100 * rows.groupby(["dataset", "seed"])[metric].mean()
+    # Clean windows of several protocols count once.
+    each = rows.groupby(["dataset", "seed", "scale", "rate"])[metric].mean()
+    blocks = 100 * each.groupby(["dataset", "seed"]).mean()
     datasets = blocks.index.unique(0)
     groups = [blocks.xs(dataset).to_numpy() for dataset in datasets]
     parts = [rows[rows["dataset"] == dataset] for dataset in datasets]
@@ -40,10 +42,16 @@ def mean_of(rows: pd.DataFrame, metric: str) -> Mean:
     return Mean(found.effect, found.low, found.high, found.n)
 
 
-def about(frame: pd.DataFrame, shown: str, better: str = "Higher is better.") -> str:
+def about(
+    frame: pd.DataFrame,
+    shown: str,
+    better: str = "Higher is better.",
+    asked: pd.DataFrame | None = None,
+) -> str:
     """A caption: data, protocol, split, budget, seeds; then what is shown and which way is better.
 
-    frame: what is drawn. shown: what points and bands are.
+    frame: what is drawn. shown: what points and bands are. asked: what was to be drawn; datasets
+    that are not are named.
     """
 
     def joined(column: str) -> str:
@@ -58,7 +66,9 @@ def about(frame: pd.DataFrame, shown: str, better: str = "Higher is better.") ->
     )
     few = set(parts.loc[parts["seed"] < high, "name"])
     less = f" Fewer seeds: {', '.join(sorted(map(title, few)))}." if few else ""
-    return f"{facts}{less} {shown} {better}"
+    gone = set() if asked is None else set(asked["dataset"]) - set(frame["dataset"])
+    out = f" Left out, where rows lack: {', '.join(sorted(gone))}." if gone else ""
+    return f"{facts}{out}{less} {shown} {better}"
 
 
 def far_below(values: Mapping[str, float]) -> list[str]:
