@@ -147,7 +147,7 @@ class Folder(Dataset):
         found: dict[str, dict[str, str]] = {}
         for file in members.names:
             path = PurePosixPath(file)
-            if path.suffix not in (".csv", ".parquet") or file.endswith(LABELS):
+            if path.suffix.lower() not in (".csv", ".parquet") or file.endswith(LABELS):
                 continue
             inside = path.relative_to(root) if path.is_relative_to(root) else path
             if len(inside.parts) != 2:
@@ -205,7 +205,7 @@ class Folder(Dataset):
             self._stalled.append(file)
         if "label" not in table:
             return time, values, None
-        codes, names = pd.factorize(table["label"].fillna("").astype(str).str.strip())
+        codes, names = pd.factorize(_texts(table["label"]))
         lines = [int(np.argmax(codes == code)) + 2 for code in range(len(names))]
         classes = [
             self._class(name, f"{where}, line {line}") if name else -1
@@ -231,10 +231,20 @@ class Folder(Dataset):
             raise HarbenchError(f"{members.source}: {beside}: its columns are not begin,end,label.")
         begins = numbers(spans["begin"], f"{members.source}: {beside}")
         ends = numbers(spans["end"], f"{members.source}: {beside}")
-        for row, label in enumerate(spans["label"].astype(str).str.strip()):
+        reached = spans.empty
+        for row, label in enumerate(_texts(spans["label"])):
+            where = f"{members.source}: {beside}, line {row + 2}"
             # An empty cell is the recording's begin, or its end.
             inside = ~(time < begins[row]) & ~(time >= ends[row])
-            labels[inside] = self._class(label, f"{members.source}: {beside}, line {row + 2}")
+            if ends[row] <= begins[row]:
+                raise HarbenchError(f"{where}: end does not come after begin.")
+            labels[inside] = self._class(label, where) if label else -1
+            reached |= bool(inside.any())
+        if not reached:
+            raise HarbenchError(
+                f"{members.source}: {beside}: no line reaches a sample. begin and end are seconds "
+                f"as in the column time, which goes from {time[0]:g} to {time[-1]:g}."
+            )
         return labels
 
     def _class(self, label: str, where: str) -> int:
@@ -244,6 +254,11 @@ class Folder(Dataset):
             hint = "Labels that are to be no class: leave_out = [...] in dataset.toml."
             raise HarbenchError(f"{where}: {unknown('class', label, self.info.classes, hint)}")
         return self.info.classes.index(label)
+
+
+def _texts(column: pd.Series) -> pd.Series:
+    """A column of labels, "" where empty."""
+    return column.astype(object).fillna("").astype(str).str.strip()
 
 
 def _even(series: Series) -> Series:

@@ -16,7 +16,7 @@ from harbench import registry
 from harbench.data import store, tensor_files
 from harbench.data.gaps import close_gaps
 from harbench.data.impute import ALONE, alone
-from harbench.data.paths import write_json
+from harbench.data.paths import cannot_write, write_json
 from harbench.data.source import Standardiser, WindowSource
 from harbench.data.windows import check_recording, cut
 from harbench.dataset import (
@@ -155,11 +155,19 @@ class Model:
         return begins, self.predict_proba(np.stack([window.values for window in windows]))
 
 
-def save(model: Model, folder: Path) -> None:
-    """Write `model` into `folder`, which must be empty or not there."""
+def require_free(folder: Path) -> None:
+    """Raise HarbenchError unless `folder` is empty or not there."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise HarbenchError(f"{folder} is there and not empty: choose another --out.")
-    folder.mkdir(parents=True, exist_ok=True)
+
+
+def save(model: Model, folder: Path) -> None:
+    """Write `model` into `folder`, which must be empty or not there."""
+    require_free(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
     tensors = checkpoint.with_prefix("network", dict(model.network.state_dict()))
     tensors["mean"] = torch.from_numpy(model.standardiser.mean)
     tensors["std"] = torch.from_numpy(model.standardiser.std)

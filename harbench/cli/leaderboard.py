@@ -32,8 +32,8 @@ def build(
     records = readable(root)
     if not records:
         raise HarbenchError(f"No records in {root}.")
-    if out.exists() and any(out.iterdir()) and not (out / "index.html").is_file():
-        raise HarbenchError(f"{out} holds something else than a page. Choose an empty folder.")
+    if out.exists():
+        _require_page(out)
     text = page_of(
         records,
         control,
@@ -49,6 +49,22 @@ def build(
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(path.read_bytes())
     say(f"Wrote {out / 'index.html'}: {len(records)} records, {len(text) // 1024} KiB.")
+
+
+def _require_page(out: Path) -> None:
+    """Raise HarbenchError unless all that is in `out`, and would be replaced, is a page's."""
+    from harbench.errors import HarbenchError
+
+    if not out.is_dir():
+        raise HarbenchError(f"{out} is not a folder. Choose another --out.")
+    if Path.cwd().is_relative_to(out.resolve()):
+        raise HarbenchError(f"{out} is the current folder, or holds it. Choose another --out.")
+    foreign = sorted({path.name for path in out.iterdir()} - {"index.html", "records"})
+    if foreign:
+        raise HarbenchError(
+            f"{out} holds something else than a page ({', '.join(foreign[:3])}), which would be "
+            "lost. Choose an empty folder."
+        )
 
 
 @app.command()

@@ -33,9 +33,12 @@ def export(
     from harbench import model
     from harbench.errors import unknown
     from harbench.running.export import export
+    from harbench.running.store import require_writable
 
     if kind not in ("safetensors", "onnx"):
         raise unknown("format", kind, ("safetensors", "onnx"))
+    model.require_free(out)
+    require_writable(out)
     found = export(record, method, device)
     model.save(found, out)
     say(
@@ -87,11 +90,15 @@ def predict(
     begins, probabilities = found.predict_recording(given, step)
     table = pd.DataFrame(probabilities, columns=list(found.classes)).round(4)
     best = probabilities.argmax(axis=1)
-    table.insert(0, "begin", begins.round(3))
-    table.insert(1, "end", (begins + found.card.window / found.info.rate).round(3))
-    table.insert(2, "label", [found.classes[index] for index in best])
+    ends = begins + found.card.window / found.info.rate
+    labels = [found.classes[index] for index in best]
+    # A class may have one of these names.
+    for place, (name, values) in enumerate((("begin", begins), ("end", ends))):
+        table.insert(place, name, values.round(3), allow_duplicates=True)
+    table.insert(2, "label", labels, allow_duplicates=True)
     if out is None:
-        say(table.iloc[:, :3].assign(p=probabilities.max(axis=1).round(3)).to_string())
+        shown = table.iloc[:, :3].assign(p=probabilities.max(axis=1))
+        say(shown.to_string(float_format="{:.3f}".format))
         return
     with writing(out) as temporary:
         spreadsheet(table).to_csv(temporary, index=False)

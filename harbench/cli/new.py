@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import keyword
 import re
 from pathlib import Path
@@ -119,6 +120,11 @@ def _target(kind: str, name: str, here: bool, suffix: str) -> Path:
     path = Path(f"{name}{suffix}") if here else root / f"{kind}s" / f"{name}{suffix}"
     if path.exists():
         raise HarbenchError(f"{path} exists already.")
+    if here and suffix == ".py" and importlib.util.find_spec(name):
+        raise HarbenchError(
+            f"There is a Python module {name!r}, and a file {name}.py would be taken for it. "
+            "Choose another name."
+        )
     return path
 
 
@@ -146,6 +152,11 @@ def _skeleton(name: str, registered: str, example: type, changes: dict[str, str]
     source = Path(inspect.getfile(example)).read_text(encoding="utf-8")
     body = source.split('"""', 2)[2]
     title = "".join(part.capitalize() for part in name.split("_"))
+    if title != example.__name__ and re.search(rf"\b{title}\b", body):
+        raise HarbenchError(
+            f"The class of {name!r} would be {title}, which the file uses for something else. "
+            "Choose another name."
+        )
     named = {
         example.__name__: title,
         f'"{example.name}"': f'"{registered}"',  # type: ignore[attr-defined]

@@ -49,7 +49,7 @@ def read_facts(members: Members, file: str) -> Facts:
     """The facts in a file of an archive or folder; HarbenchError names the file and the key."""
     where = f"{members.source}: {file}"
     try:
-        facts = Facts.model_validate(tomllib.loads(members.read(file).decode("utf-8")))
+        facts = Facts.model_validate(tomllib.loads(members.read(file).decode("utf-8-sig")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise HarbenchError(f"{where}: not valid TOML: {error}.") from None
     except ValidationError as error:

@@ -36,7 +36,8 @@ def joint(condition: Condition, part: Part) -> Missing:
     window's steps is drawn, independently; one u for all, the largest with which no more than
     rate * W*T*N*C values are lost, each counted once. So the total is less than one sensor, one
     channel and one step of one window below the rate. A window keeps one channel of one sensor
-    with values of its own outside the segment; of a lone sensor only channels and steps go.
+    with values of its own, which the segment may cover where they are few; of a lone sensor only
+    channels and steps go.
     """
     (steps, sensors, channels), count = part.dataset.shape, len(part.indices)
     draws = part.draws("joint")

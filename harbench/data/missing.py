@@ -38,9 +38,10 @@ def corrupt(
     (window, sensor, channel) cells. segment: one run of exactly round(rate*T) steps per window.
     mixed: each window draws one scale, in equal shares; each third has its exact rate.
     Of one sensor (channel) alone, sensor (channel) losses are impossible and mixed has none.
-    present: (W, N, C), False where a channel lacks all values of its own; None: all are there. No
-    window loses everything that it has: one sensor (channel) with values of its own is kept.
-    Raises HarbenchError where the rate would force that.
+    present: (W, N, C), False where a channel lacks all values of its own; None: all are there. Of
+    sensor and channel losses each window keeps one sensor (channel) with values of its own; a
+    segment may cover all that a window with gaps of its own has. Raises HarbenchError where the
+    rate leaves no sensor (channel).
     """
     steps, sensors, channels = shape
     missing = Missing.of(count, shape)

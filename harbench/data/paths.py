@@ -65,7 +65,9 @@ def writing(path: Path, durable: bool = True) -> Iterator[Path]:
 @contextmanager
 def writing_folder(path: Path) -> Iterator[Path]:
     """The same for a whole folder; a folder that is already there is replaced."""
+    path = path.absolute()
     temporary: Path | None = None
+    older: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
@@ -74,14 +76,19 @@ def writing_folder(path: Path) -> Iterator[Path]:
         for part in temporary.iterdir():
             _sync(part)
         if path.exists():
-            shutil.rmtree(path)
+            older = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+            path.replace(older / path.name)
         temporary.replace(path)
         _sync_names(path.parent)
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
+        if older is not None and not path.exists():
+            with suppress(OSError):
+                (older / path.name).replace(path)
+        for each in (temporary, older):
+            if each is not None:
+                shutil.rmtree(each, ignore_errors=True)
 
 
 def _sync(path: Path) -> None:

@@ -26,11 +26,11 @@ def read_table(members: Members, file: str) -> pd.DataFrame:
     where = f"{members.source}: {file}"
     data = io.BytesIO(members.read(file))
     try:
-        if file.endswith(".parquet"):
+        if file.lower().endswith(".parquet"):
             needs("pyarrow", "parquet")
             return pd.read_parquet(data)
         # Columns of numbers are parsed at once; all others stay texts, for `numbers` to judge.
-        return pd.read_csv(
+        table = pd.read_csv(
             data,
             encoding="utf-8-sig",
             dtype={"label": str},
@@ -38,6 +38,11 @@ def read_table(members: Members, file: str) -> pd.DataFrame:
             na_values=[""],
             low_memory=False,
         )
+        if not isinstance(table.index, pd.RangeIndex):
+            raise HarbenchError(
+                f"{where}: its rows have more fields than its header. Do they end in a comma?"
+            )
+        return table
     except HarbenchError:
         raise
     except Exception as error:  # pandas and pyarrow raise many kinds for a broken file
@@ -47,7 +52,10 @@ def read_table(members: Members, file: str) -> pd.DataFrame:
 def numbers(column: pd.Series, where: str) -> NDArray[np.float64]:
     """A column as numbers, NaN where empty; the first text that is none is named with its line."""
     known = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-    texts = column if known else column.astype(object).replace(MISSING)
+    texts = column if known else column.astype(object)
+    if not known and not texts.map(pd.api.types.is_scalar).all():
+        texts = texts.astype(str)
+    texts = texts if known else texts.replace(MISSING)
     if pd.api.types.is_bool_dtype(column):
         texts = texts.astype(str)
     found = np.asarray(pd.to_numeric(texts, errors="coerce"), dtype=np.float64)
@@ -104,7 +112,9 @@ def read_recording(paths: Sequence[Path], info: DatasetInfo, max_gap: float) -> 
     for path, _, device in found:
         if not path.is_file():
             raise HarbenchError(f"{path} is not a file.")
-        table = read_table(Members(path.parent, [path.name], LARGEST_TABLE, None), path.name)
+        table = read_table(
+            Members(path.absolute().parent, [path.name], LARGEST_TABLE, None), path.name
+        )
         time = times(table, str(path))
         # One table of all sensors may have a name that looks like a device's.
         if len(paths) == 1 and any(str(each).split(".")[0] in names for each in table.columns):

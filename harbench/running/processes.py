@@ -14,6 +14,7 @@ from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 
 PATIENCE_SECONDS = 5.0
+SAFE_PATH = "PYTHONSAFEPATH"
 
 
 def environment() -> dict[str, str]:
@@ -35,14 +36,30 @@ def deaf() -> Iterator[None]:
     """What is started here does not hear Ctrl-C, which reaches the whole process group.
 
     The parent decides what becomes of its workers; it hears of a Ctrl-C in between afterwards.
+    Nor does it import what lies in the current folder, a person's random.py, say.
     """
-    # Its own start would make SIGINT heard again, before the server of workers is started.
-    resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    with _without_current_folder():
+        # Its own start would make SIGINT heard again, before the server of workers is started.
+        resource_tracker.ensure_running()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _without_current_folder() -> Iterator[None]:
+    """Interpreters that begin here have no current folder on their path."""
+    before = os.environ.get(SAFE_PATH)
+    os.environ[SAFE_PATH] = "1"
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if before is None:
+            del os.environ[SAFE_PATH]
+        else:
+            os.environ[SAFE_PATH] = before
 
 
 def send(connection: Connection, message: object) -> None:

@@ -76,8 +76,10 @@ def is_named_as_record(name: str) -> bool:
 
 
 def problem_of(path: Path, error: HarbenchError) -> Problem:
-    """What `read_record` said of a path."""
-    return Problem(path, str(error).removeprefix(f"{path}: "))
+    """What `read_record` said of a path, and what to do about a file that is no record."""
+    reason = str(error).removeprefix(f"{path}: ")
+    kept = isinstance(error.__cause__, OSError) or OLDER in reason
+    return Problem(path, reason if kept else f"{reason} Delete it.")
 
 
 def read_record(path: Path) -> Record:
@@ -85,12 +87,14 @@ def read_record(path: Path) -> Record:
     try:
         state = path.stat()
         if not stat.S_ISREG(state.st_mode):
-            raise HarbenchError(f"{path}: not a file. Remove it.")
+            what = "a folder" if path.is_dir() else "not a file"
+            raise HarbenchError(f"{path}: {what} in place of a record.")
         if state.st_size > LARGEST:
-            raise HarbenchError(f"{path}: {state.st_size} bytes are no record. Remove it.")
+            raise HarbenchError(f"{path}: {state.st_size} bytes are no record.")
         content = path.read_bytes()
     except FileNotFoundError:
-        raise HarbenchError(f"{path}: a link that leads nowhere. Remove it.") from None
+        what = "a link that leads nowhere" if path.is_symlink() else "is not there"
+        raise HarbenchError(f"{path}: {what}.") from None
     except OSError as error:
         raise HarbenchError(f"{path}: cannot be read ({error.strerror}).") from error
     try:
@@ -98,7 +102,7 @@ def read_record(path: Path) -> Record:
     except ValidationError as error:
         raise HarbenchError(f"{path}: {_reason(error)}.") from None
     except (ValueError, ArithmeticError) as error:
-        raise HarbenchError(f"{path}: impossible values ({error}). Delete it.") from None
+        raise HarbenchError(f"{path}: impossible values ({error}).") from None
 
 
 def misfit(path: Path, record: Record) -> str:
@@ -170,4 +174,4 @@ def _reason(error: ValidationError) -> str:
     if any(each["loc"] == ("schema",) for each in error.errors()):
         return OLDER
     where, message = first_wrong(error, "")
-    return f"{where}: {message}. Delete it" if where else f"{message}. Delete it"
+    return f"{where}: {message}" if where else message

@@ -163,6 +163,14 @@ def find_tuned(
         if not path.is_file():
             raise HarbenchError(f"{spec} has not been tuned ({path} is absent). Run: {command}")
         record = read_tuning(path)
+        search = record.search
+        asked = (method.name, dataset.spec, training_rules(protocol), budget.name, seed)
+        if (search.method, search.dataset, search.rules, search.budget, search.seed) != asked:
+            raise HarbenchError(
+                f"{path} is a search of {search.method} on {search.dataset} with budget "
+                f"{search.budget}, seed {search.seed}, or of other rules: it does not belong "
+                f"there. Delete it and run: {command}"
+            )
         _check(record, path, method, dataset, precision, command)
         assert record.best is not None
         found[spec] = Tuned(record.trials[record.best].values, len(record.trials))

@@ -89,6 +89,31 @@ def test_a_recording_is_classified_window_by_window(
         (tmp_path / "bad.csv").write_text(content)
         bad = cli("model", "predict", tmp_path / "m", tmp_path / "bad.csv")
         assert bad.code == 2 and words in bad.err and "Traceback" not in bad.err
+    # A person's class may be called as a column is; seconds may be those of Unix.
+    card = json.loads((tmp_path / "m" / "model.json").read_text())
+    card["info"]["classes"][:2] = ["label", "end"]
+    (tmp_path / "m" / "model.json").write_text(json.dumps(card))
+    table.assign(time=time + 1.6e9).to_csv(day, index=False)
+    shown = cli("model", "predict", tmp_path / "m", day)
+    assert shown.code == 0 and "1600000100.000" in shown.out
+    assert cli("model", "predict", tmp_path / "m", day, "--out", out).code == 0
+    assert list(pd.read_csv(out, nrows=0))[:4] == ["begin", "end", "label", "label.1"]
+
+
+@pytest.mark.parametrize(
+    ("source", "out", "words"),
+    [("results", "m", "a folder in place of a record"), ("nowhere", "m", "nowhere: is not there"),
+     ("", "file", "is there and not empty"), ("", "file/m", "Cannot write")],
+)  # fmt: skip
+def test_what_cannot_be_exported_is_said_at_once(
+    cli: Cli, trained: Path, tmp_path: Path, source: str, out: str, words: str
+) -> None:
+    (tmp_path / "results").mkdir(exist_ok=True)
+    (tmp_path / "file").write_text("mine")
+    what = tmp_path / source if source else record(trained, "cnn")
+    answer = cli("model", "export", what, "--out", tmp_path / out)
+    assert answer.code == 2 and words in answer.err and "Remove" not in answer.err
+    assert "Traceback" not in answer.err and (tmp_path / "file").read_text() == "mine"
 
 
 def test_files_of_devices_are_classified_as_training_took_them(

@@ -42,6 +42,7 @@ def test_from_nothing_to_a_row(cli: Cli, tmp_path: Path, monkeypatch: pytest.Mon
         (("class", "--here"), "lower-case letters"),
         (("cnn", "--here"), "already"),
         (("taken", "--here"), "exists already"),
+        (("random", "--here"), "There is a Python module 'random'"),
     ],
 )
 def test_a_name_that_cannot_be(
@@ -120,3 +121,23 @@ def test_a_package_registers_by_its_entry_points(cli: Cli, tmp_path: Path) -> No
     assert "theirs" in listed and "robusthar" in listed
     assert "broken" in listed and "a_package_that_nobody_has" in listed
     assert "theirs" in harbench("run", "--method", "theirs", "--set", "width=8", *SMOKE)
+
+
+def test_a_file_of_the_current_folder_is_no_library(tmp_path: Path) -> None:
+    """A worker is an interpreter of its own: it must not import a person's random.py."""
+    for name in ("random", "torch", "signal"):
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('not the library')\n")
+    command = [Path(sys.executable).with_name("harbench"), "run", "--method", "cnn", "--budget"]
+    more = ["smoke", "--protocol", "clean", "--dataset", DATASET, "--seeds", "0"]
+    done = subprocess.run([*command, *more], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert list((tmp_path / "results").rglob("seed-0.json"))
+
+
+def test_a_class_is_not_called_as_what_the_file_imports(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("sensor", "recording"):
+        answer = cli("new", "dataset", name, "--here")
+        assert answer.code == 2 and "uses for something else" in answer.err

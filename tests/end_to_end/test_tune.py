@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,10 @@ def test_each_seed_has_its_own_search(cli: Cli, tmp_path: Path) -> None:
     assert answer.code == 2 and "--seeds 1 --trials" in answer.err
     assert cli("tune", "--trials", 2, "--seeds", "0-1", *shared).code == 0
     assert cli("run", "--protocol", "clean", "--seeds", "0-1", "--tuned", *shared).code == 0
+    first = next((tmp_path / "results" / "tuning").rglob("seed-0.json"))
+    shutil.copy2(first, first.with_name("seed-2.json"))
+    copied = cli("run", "--protocol", "clean", "--seeds", "2", "--tuned", *shared)
+    assert copied.code == 2 and "does not belong there" in " ".join(copied.err.split())
 
 
 def test_a_grid_scores_what_it_lists_and_serves_no_run(cli: Cli, tmp_path: Path) -> None:

@@ -69,6 +69,34 @@ def test_labels_beside_the_recording_say_the_same(lab: Path) -> None:
     assert store.prepare(SPEC, lab).fingerprint == with_column
 
 
+def test_empty_labels_are_none_however_they_are_written(lab: Path) -> None:
+    recording = table()
+    recording.loc[recording["time"] < 3, "label"] = np.nan
+    for subject in ("anna", "ben", "cleo"):
+        recording.to_csv(lab / subject / "monday.csv", index=False)
+    column = store.prepare(SPEC, lab).fingerprint
+    table(label=False).to_csv(lab / "ben" / "monday.csv", index=False)
+    spans = "begin,end,label\n0,3,\n3,6,sit\n6,9,walk\n9,12,sit\n"
+    (lab / "ben" / "monday.labels.csv").write_text(spans)
+    assert store.prepare(SPEC, lab).fingerprint == column
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed (harbench[parquet])")
+    (lab / "anna" / "monday.csv").unlink()
+    coded = recording.assign(label=recording["label"].astype("category"))
+    coded.to_parquet(lab / "anna" / "monday.Parquet")
+    assert store.prepare(SPEC, lab).fingerprint == column
+    recording["hip.x"] = [[1.0, 2.0]] * len(recording)
+    recording.to_parquet(lab / "anna" / "monday.Parquet")
+    with pytest.raises(HarbenchError, match=r"line 2: hip.x is '\[1. 2.\]', not a number"):
+        store.prepare(SPEC, lab)
+
+
+def test_what_windows_writes_is_read(lab: Path) -> None:
+    before = store.prepare(SPEC, lab).fingerprint
+    (lab / "ben" / "monday.csv").rename(lab / "ben" / "monday.CSV")
+    (lab / "dataset.toml").write_text(FACTS, encoding="utf-8-sig")
+    assert store.prepare(SPEC, lab).fingerprint == before
+
+
 def test_missing_cells_and_columns(lab: Path) -> None:
     recording = table().drop(columns="hip.y")
     recording.loc[10:12, "wrist.x"] = np.nan
@@ -113,6 +141,20 @@ def _move(lab: Path) -> None:
     (lab / "ben" / "monday.csv").rename(lab / "monday.csv")
 
 
+def _labels(spans: str) -> Callable[[Path], None]:
+    def write(lab: Path) -> None:
+        table(label=False).to_csv(lab / "ben" / "monday.csv", index=False)
+        (lab / "ben" / "monday.labels.csv").write_text(f"begin,end,label\n{spans}")
+
+    return write
+
+
+def _commas(lab: Path) -> None:
+    path = lab / "ben" / "monday.csv"
+    head, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([head, *(f"{row}," for row in rows)]))
+
+
 BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "text": (_csv(lambda t: t.__setitem__("hip.x", ["a"] * 600)), r"line 2: hip.x is 'a'"),
     "infinite": (_csv(lambda t: t.__setitem__("hip.x", ["inf"] * 600)), "not a number"),
@@ -130,6 +172,9 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "no toml": (lambda lab: (lab / "dataset.toml").unlink(), "holds 0 files dataset.toml"),
     "binary": (lambda lab: (lab / "ben" / "monday.csv").write_bytes(bytes(range(256))), "ben/"),
     "empty": (lambda lab: (lab / "ben" / "monday.csv").write_bytes(b""), "cannot be read"),
+    "commas": (_commas, "more fields than its header"),
+    "backwards": (_labels("3,0,walk\n"), "line 2: end does not come after begin"),
+    "milliseconds": (_labels("3000,6000,walk\n"), "no line reaches a sample.*0 to 11.98"),
 }
 
 

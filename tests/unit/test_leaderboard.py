@@ -245,9 +245,10 @@ def test_curves_summaries_and_sweeps_are_drawn_or_said() -> None:
     sweep = records(full).assign(variant=lambda f: f["method"], protocol="ablation")
     frames = [f.assign(name=f["method"], train_seconds=5.0, device="cpu") for f in (plain, sweep)]
     found = list(drawings(frames, Rules(), "cnn"))
-    assert [bool(each.svg) for each in found] == [True, True, False, True]
-    assert "5 points lost at" in found[2].table and "variants of ablation" in found[3].caption
-    assert "w/o MSTM" in found[3].svg and "<script" not in found[3].svg
+    # A curve, the cost under each protocol, a summary, the ablation.
+    assert [bool(each.svg) for each in found] == [True, True, True, True, False, True]
+    assert "5 points lost at" in found[4].table and "variants of ablation" in found[5].caption
+    assert "w/o MSTM" in found[5].svg and "<script" not in found[5].svg
     clean = plain[plain["protocol"] == "clean"].assign(name="cnn", train_seconds=5.0, device="cpu")
     words = [each.words for each in drawings([clean], Rules(), "cnn") if each.words]
     assert words and words[0].startswith("Not drawn: ")
@@ -272,6 +273,11 @@ def test_the_commands_write_whole_pages(cli: Cli, tmp_path: Path) -> None:
     assert cli("leaderboard", "build", "--out", site).code == 0
     refused = cli("leaderboard", "build", "--out", root)
     assert refused.code == 2 and "something else" in refused.err and len(copies) == 13
+    (site / "CNAME").write_text("mine")
+    for out, words in ((site, "CNAME"), (site / "CNAME", "is not a folder"), (Path(), "current")):
+        refused = cli("leaderboard", "build", "--out", out)
+        assert refused.code == 2 and words in refused.err
+    assert (site / "CNAME").read_text() == "mine"
     report = tmp_path / "mine" / "report.html"
     assert cli("report", "--out", report, "--method", "cnn").code == 0
     text = report.read_text()

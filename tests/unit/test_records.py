@@ -308,7 +308,7 @@ def huge(path: Path) -> None:
 
 
 ODD: dict[str, tuple[Callable[[Path], object], str]] = {
-    "folder": (folder, "not a file"),
+    "folder": (folder, "a folder in place of a record. Delete it."),
     "dangling": (dangling, "a link that leads nowhere"),
     "circular": (circular, "cannot be read"),
     "fifo": (os.mkfifo, "not a file"),
