@@ -98,7 +98,7 @@ def read_recording(paths: Sequence[Path], info: DatasetInfo, max_gap: float) -> 
     brought to one grid, as in training (`harbench.data.devices`); one table has the columns
     <sensor>.<channel>. `time` is in seconds. An absent column is missing data; a column `label` is
     not read. Raises HarbenchError for any other column, for time that does not increase, and
-    where no signal is there at all.
+    where no signal, or no value of any, is there at all.
     """
     names = [sensor.name for sensor in info.sensors]
     found = [(path, *device_of(path.stem, names)) for path in paths]
@@ -123,6 +123,8 @@ def read_recording(paths: Sequence[Path], info: DatasetInfo, max_gap: float) -> 
         if set(table.columns) <= ASIDE:
             known = [f"{name}.{channel}" for name in names for channel in info.channels]
             raise HarbenchError(f"{path} has no signal: its columns are {', '.join(known)}.")
+        if np.isnan(values).all():
+            raise HarbenchError(f"{path} has no value: every cell of its signals is empty.")
         series[device] = time, values, None
     where = ", ".join(map(str, paths))
     ((time, values, _),) = [series[""]] if "" in series else [aligned(series, info, max_gap, where)]

@@ -34,7 +34,7 @@ def before_and_after(
         for _, r in submission.records.values()
     }
     old, new = _rows(before), _rows(after)
-    keys = [key for key in [*new, *(old.keys() - new.keys())] if key[:3] in touched]
+    keys = [key for key in [*new, *(key for key in old if key not in new)] if key[:3] in touched]
     rows = [[*key[1:3], key[0], title(key[3]), *_told(old, key), *_told(new, key)] for key in keys]
     head = ["dataset", "protocol", "budget", "row"]
     head += [f"{what} {when}" for when in ("before", "after") for what in ("rank", "score %")]

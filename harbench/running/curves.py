@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harbench import registry
+from harbench.errors import unknown
 from harbench.method import Patience
 from harbench.options import format_spec, parse_spec
 from harbench.running.tuned import Curve, read_tuning
@@ -23,9 +24,9 @@ def learning_curves(
     """(method, dataset, last stage) of every trial below <root>/choices made with this budget.
 
     The method is a spec of what differs from its defaults; what several tables have is there once.
-    methods, datasets: only these.
+    methods, datasets: only these. Raises HarbenchError for a method that has no curve.
     """
-    wanted = {format_spec(*parse_spec(each)) for each in methods or ()}
+    wanted = {_canonical(each) for each in methods or ()}
     found: dict[tuple[str, str, int], Curve] = {}
     for path in sorted((root / "choices").rglob("seed-*.json")):
         record = read_tuning(path)
@@ -34,9 +35,20 @@ def learning_curves(
             continue
         for trial in record.trials:
             name = _spec(search.method, {**search.config, **trial.values})
-            if trial.stages and (not wanted or name in wanted):
+            if trial.stages:
                 found[name, search.dataset, search.seed] = trial.stages[-1]
-    return [(name, dataset, curve) for (name, dataset, _), curve in found.items()]
+    names = {name for name, *_ in found}
+    for name in sorted(wanted - names) if found else ():
+        raise unknown("method in the learning curves", name, names)
+    return [
+        (n, dataset, curve) for (n, dataset, _), curve in found.items() if n in (wanted or names)
+    ]
+
+
+def _canonical(spec: str) -> str:
+    """The spec as `_spec` writes it: a value with commas is a list."""
+    name, options = parse_spec(spec)
+    return format_spec(name, {key: text.split(",") for key, text in options.items()})
 
 
 def _spec(method: str, config: dict[str, Any]) -> str:

@@ -83,6 +83,7 @@ def test_a_recording_is_classified_window_by_window(
         ("time,hat.acc_x\n0,1\n", "hat.acc_x"),
         ("t,a\n0,1\n", "no column `time`"),
         ("time\n0\n", "no signal"),
+        (f"time,{names[0]}\n0,\n1,\n", "has no value"),
         (f"time,{names[0]}\n0,1\n0,2\n", "line 3: time is missing or does not increase"),
         (f"time,{names[0]}\n0,1\n1,2\n", "as long as a window"),
     ]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from harbench.errors import HarbenchError
 from harbench.running.curves import learning_curves
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
@@ -21,4 +24,8 @@ def test_methods_datasets_and_budgets_filter() -> None:
     found = learning_curves(RESULTS, "quick", [asked], ["dsads"])
     assert [name for name, _, _ in found] == ["st_mae+decoder_depth=1+depth=3+width=32"] * 2
     assert {data for _, data, _ in learning_curves(RESULTS, "quick", datasets=["spar"])} == {"spar"}
+    small = "maskcae+decoder=32+channels=8,16,32,64"
+    assert len(learning_curves(RESULTS, "quick", [small], ["dsads"])) == 2
     assert not learning_curves(RESULTS, "paper")
+    with pytest.raises(HarbenchError, match="Unknown method in the learning curves 'cn'"):
+        learning_curves(RESULTS, "quick", ["cn"])

@@ -65,6 +65,7 @@ def learning(lines: Sequence[Line], budget: str = "long") -> Figure:
         lost = ", ".join(f"{100 * line.lost:.1f}" for line in mine)
         words = f"{title(name)} ({lost})" if goes_on else title(name)
         axes.set(title="\n".join(textwrap.wrap(words, TITLE)), xlabel="steps")
+        axes.locator_params(axis="x", nbins=5)
         axes.set_ylabel("macro F1 (%)")
     keep(figure, len(names))
     data = ", ".join(sorted({line.dataset for line in lines}))
