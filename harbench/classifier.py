@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
@@ -18,6 +20,7 @@ from harbench.dataset import DatasetInfo, FloatArray, IntArray, Sensor
 from harbench.errors import HarbenchError
 from harbench.evaluation.predict import Precision, one_thread, predict
 from harbench.method import budget
+from harbench.model import plain
 from harbench.options import build
 from harbench.protocol import Condition
 from harbench.running.plan import resolve_device
@@ -104,11 +107,11 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def set_params(self, **params: Any) -> Self:
         """Set named parameters; all others go into the method's configuration."""
         named = super().get_params(deep=False)
-        for key, value in params.items():
-            if key in named:
-                setattr(self, key, value)
-            else:
-                self.config = {**(self.config or {}), key: value}
+        for key in params.keys() & named:
+            setattr(self, key, params[key])
+        # In whatever order they come: a configuration, and single values of it.
+        if others := {key: value for key, value in params.items() if key not in named}:
+            self.config = {**(self.config or {}), **others}
         return self
 
     def fit(self, X: Any, y: Any, **others: Any) -> Self:  # noqa: N803
@@ -121,22 +124,24 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 "Repeat or drop windows instead."
             )
         windows = self._windows(X)
-        codes = self._codes(y, len(windows))
+        classes, codes = _codes(y, len(windows))
         cls = registry.method_class(self.method)
         place = resolve_device(self.device, self.precision)
-        dataset = store.from_arrays(windows, np.maximum(codes, 0), self._info(windows))
-        self.training_ = Training(
+        dataset = store.from_arrays(windows, np.maximum(codes, 0), self._info(windows, classes))
+        training = Training(
             method=cls(build(cls.Config, self.config or {}, f"method {self.method!r}")),
             dataset=dataset,
             split=self._split(codes),
             train_missing=Condition(),
             budget=budget(self.budget),
-            seed=self.seed,
+            seed=_seed(self.seed),
             precision=self.precision,
             device=place,
         )
         with one_thread():
-            fitted = fit(self.training_, report=_print if self.verbose else lambda _: None)
+            fitted = fit(training, report=_print if self.verbose else lambda _: None)
+        # All together: a fit that fails leaves what was fitted before.
+        self.training_, self.classes_ = training, classes
         self.network_ = fitted.network
         self.history_ = {stage.name: stage.history for stage in fitted.stages}
         self.standardiser_ = fitted.standardiser
@@ -159,7 +164,11 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         )
         with one_thread():
             logits = predict(
-                self.training_.method, self.network_, source, self.seed, self.precision
+                self.training_.method,
+                self.network_,
+                source,
+                self.training_.seed,
+                self.training_.precision,
             )
         return np.asarray(torch.softmax(logits, dim=1).numpy())
 
@@ -169,7 +178,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return np.asarray(self.classes_[best])
 
     def _windows(self, given: Any) -> FloatArray:
-        windows = np.asarray(given, dtype=np.float32)
+        windows = plain(given)
         if windows.ndim == 3:
             count, channels, steps = windows.shape
             if channels % self.sensors:
@@ -186,44 +195,17 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise HarbenchError("X holds infinite values; use NaN for missing ones.")
         return windows
 
-    def _codes(self, y: Any, count: int) -> IntArray:
-        """Class indices, -1 where unlabelled; sets `classes_`."""
-        labels = np.asarray(y)
-        if labels.shape != (count,):
-            raise HarbenchError(f"y must have one label per window ({count}), got {labels.shape}.")
-        # NumPy turns -1 among texts into "-1".
-        unlabelled = np.array([each in (None, UNLABELLED, str(UNLABELLED)) for each in labels])
-        undefined = np.array([each != each for each in labels.tolist()])
-        if undefined.any():
-            raise HarbenchError(
-                f"y[{int(undefined.argmax())}] is {labels[undefined.argmax()]}; use -1 or None for "
-                "windows without a label."
-            )
-        kinds = sorted({type(each).__name__ for each in labels[~unlabelled].tolist()})
-        if "str" in kinds and len(kinds) > 1:
-            raise HarbenchError(f"y mixes labels of types {', '.join(kinds)}: use one of them.")
-        given = np.array(labels[~unlabelled].tolist())
-        self.classes_, codes = np.unique(given, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise HarbenchError(f"y has {len(self.classes_)} class; at least two are needed.")
-        found = np.full(count, UNLABELLED, dtype=np.int64)
-        found[~unlabelled] = codes
-        if np.bincount(codes).min() < 2:
-            rare = self.classes_[np.bincount(codes).argmin()]
-            raise HarbenchError(f"Class {rare!r} has one window; training needs at least two.")
-        return found
-
     def _split(self, codes: IntArray) -> Split:
         """A stratified tenth of the labelled windows, at least one per class, for selection."""
         labelled = np.flatnonzero(codes >= 0)
-        draws = stream(self.seed, "validation")
+        draws = stream(_seed(self.seed), "validation")
         count = round(SHARE * len(labelled))
         chosen = stratified(codes[labelled], count, draws, at_least_one=True)
         validation = labelled[chosen]
         train = np.setdiff1d(np.arange(len(codes)), validation)
         return Split(train, validation, validation[:0], np.setdiff1d(labelled, validation))
 
-    def _info(self, windows: FloatArray) -> DatasetInfo:
+    def _info(self, windows: FloatArray, classes: np.ndarray[Any, Any]) -> DatasetInfo:
         sensors, channels = windows.shape[2:]
         places = self.positions
         if places is None:
@@ -238,11 +220,52 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             ),
             channels=tuple(f"channel {i}" for i in range(channels)),
             units=("",) * channels,
-            classes=tuple(map(str, self.classes_)),
+            classes=tuple(map(str, classes)),
             rate=self.rate,
             licence="",
             citation="",
         )
+
+
+def _codes(y: Any, count: int) -> tuple[np.ndarray[Any, Any], IntArray]:
+    """Sorted classes, and their index for each window, -1 where unlabelled."""
+    labels = np.asarray(y)
+    if labels.shape != (count,):
+        raise HarbenchError(f"y must have one label per window ({count}), got {labels.shape}.")
+    # pandas' NA can be compared with nothing; NumPy turns -1 among texts into "-1".
+    if labels.dtype == object:
+        labels = np.array([None if each is pd.NA else each for each in labels], dtype=object)
+    unlabelled = np.array([each in (None, UNLABELLED, str(UNLABELLED)) for each in labels])
+    undefined = np.array([each != each for each in labels.tolist()])
+    if undefined.any():
+        raise HarbenchError(
+            f"y[{int(undefined.argmax())}] is {labels[undefined.argmax()]}; use -1 or None for "
+            "windows without a label."
+        )
+    kinds = sorted({type(each).__name__ for each in labels[~unlabelled].tolist()})
+    if "str" in kinds and len(kinds) > 1:
+        raise HarbenchError(f"y mixes labels of types {', '.join(kinds)}: use one of them.")
+    given = np.array(labels[~unlabelled].tolist())
+    classes, codes = np.unique(given, return_inverse=True)
+    if len(classes) < 2:
+        raise HarbenchError(
+            f"y has {len(classes)} class{'' if len(classes) == 1 else 'es'}; at least two are "
+            "needed. -1 is none: it says that a window has no label."
+        )
+    found = np.full(count, UNLABELLED, dtype=np.int64)
+    found[~unlabelled] = codes
+    if np.bincount(codes).min() < 2:
+        rare = classes[np.bincount(codes).argmin()]
+        raise HarbenchError(f"Class {rare!r} has one window; training needs at least two.")
+    return classes, found
+
+
+def _seed(given: Any) -> int:
+    """A seed as a number of Python's, so that it can be hashed and written."""
+    try:
+        return operator.index(given)
+    except TypeError:
+        raise HarbenchError(f"seed must be a whole number, got {given!r}.") from None
 
 
 def _print(progress: Progress) -> None:

@@ -100,7 +100,7 @@ class Model:
 
         Raises HarbenchError where the shape is another or a value is infinite.
         """
-        values = np.asarray(windows, dtype=np.float32)
+        values = plain(windows)
         shape = (self.card.window, len(self.info.sensors), len(self.info.channels))
         if values.shape[1:] != shape or values.ndim != 4:
             raise HarbenchError(
@@ -153,6 +153,13 @@ class Model:
             )
         begins = recording.time[0] + np.array([w.start for w in windows]) / self.info.rate
         return begins, self.predict_proba(np.stack([window.values for window in windows]))
+
+
+def plain(given: Any) -> FloatArray:
+    """An array's values; what a masked array hides is missing, NaN."""
+    if isinstance(given, np.ma.MaskedArray):
+        given = np.ma.filled(given.astype(np.float32), np.nan)
+    return np.asarray(given, dtype=np.float32)
 
 
 def require_free(folder: Path) -> None:

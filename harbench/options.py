@@ -94,6 +94,31 @@ def differences(options: Any, default: Any) -> dict[str, Any]:
     }
 
 
+def require_searchable(
+    cls: type, space: Mapping[str, Any], base: Mapping[str, Any], where: str
+) -> None:
+    """Raise HarbenchError unless a search of `space` can begin at `base`, values of `cls`.
+
+    A list needs the value of `base`; a pair is a range of numbers above 0 around it, drawn by
+    their logarithm.
+    """
+    for key, values in space.items():
+        if key not in base:
+            raise HarbenchError(f"{where} names {key}, which its Config does not have.")
+        listed, default = isinstance(values, list), base[key]
+        if not listed and not (len(values) == 2 and 0 < values[0] < values[1]):
+            raise HarbenchError(
+                f"{where}: {key} is {values!r}; write a list of values, or a pair (low, high) with "
+                "0 < low < high."
+            )
+        if not (default in values if listed else values[0] <= default <= values[1]):
+            raise HarbenchError(f"{where}: {key} does not hold the default, {default!r}.")
+        # Between the ends lie numbers that an option for whole numbers refuses.
+        tried = values if listed else (*values, math.sqrt(values[0] * values[1]))
+        for value in tried:
+            build(cls, {**base, key: value}, where)
+
+
 def format_spec(name: str, changed: Mapping[str, Any]) -> str:
     """The canonical spec: options sorted by key, so that one configuration has one name.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import json
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
@@ -180,12 +181,17 @@ class Protocol(_Part):
             raise ValueError("seeds is empty: name at least one seed, as in [0, 1, 2]")
         if self.seeds != "subjects" and len(set(self.seeds)) < len(self.seeds):
             raise ValueError("seeds names a seed twice")
+        values = [json.dumps(each, sort_keys=True, default=str) for each in self.variants.values()]
+        if len(set(values)) < len(values):
+            raise ValueError("two variants have the same values, and would be one row")
         if not self.variants:
             raise ValueError('variants is empty: leave the key out for the one variant ""')
         if self.split == "subject" and self.seeds != tuple(range(len(self.seeds))):
             raise ValueError("the seeds of a subject split are its folds: write [0, 1, ..., n - 1]")
         if self.train_missing.scale in ("replay", *get_args(Subset)):
-            raise ValueError(f"train_missing cannot be {self.train_missing}: it takes data away")
+            raise ValueError(
+                f"train_missing cannot be {self.train_missing}: write a scale that takes data away"
+            )
         wanted = Condition(scale=self.headline.scale, rate=self.headline.rate)
         if wanted not in self.conditions:
             raise ValueError(f"the headline condition ({wanted}) is not among the test conditions")
@@ -208,10 +214,17 @@ def read_protocol(path: Path) -> Protocol:
     if "replay" in values:
         values["replay"] = _replay(path, values["replay"])
     try:
-        return Protocol.model_validate({**values, "name": path.stem})
+        found = Protocol.model_validate({**values, "name": path.stem})
     except ValidationError as error:
         key, message = first_wrong(error)
         raise HarbenchError(f"{path}: {key}: {message}.") from None
+    # Not of every protocol: one fitted to a single sensor may have lost its scales.
+    if bool({*found.scales} - {*get_args(Subset)}) != bool(found.rates):
+        raise HarbenchError(
+            f"{path}: scales and rates go together, because each scale is tested at each rate: "
+            f"{'rates' if found.scales else 'scales'} is empty."
+        )
+    return found
 
 
 def shipped_gaps() -> dict[str, Path]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 
 from harbench.analysis.pairs import (
@@ -18,7 +19,12 @@ from harbench.analysis.pairs import (
     require_names,
     trainings,
 )
-from harbench.analysis.resampling import seeds_ahead
+from harbench.analysis.resampling import (
+    FEWEST_BLOCKS,
+    interquartile_mean,
+    interquartile_mean_interval,
+    seeds_ahead,
+)
 from harbench.analysis.sheet import Lane, Piece, Sheet
 from harbench.analysis.statistics import (
     Posterior,
@@ -38,7 +44,7 @@ class Difference:
     """a minus b under one condition on one dataset, or pooled over those that train alike.
 
     ahead: in how many pairs of a seed of a and one of b a is ahead, and of how many. dropped:
-    (dataset, seed) blocks that only one of them has.
+    (dataset, seed) blocks that only one of them has. scores: of a and of b in %, per dataset.
     """
 
     where: str
@@ -46,6 +52,7 @@ class Difference:
     posterior: Posterior
     ahead: tuple[float, int]
     dropped: int
+    scores: tuple[list[np.ndarray], list[np.ndarray]]
 
 
 def compare(frame: pd.DataFrame, a: str, b: str, metric: str, test: str) -> list[Difference]:
@@ -100,8 +107,22 @@ def _difference(
         return None
     result = find_test(test)(pair.differences, pair.ratios, pair.floors)
     posterior = bayesian_t(pair.differences, pair.ratios, ROPE, pair.floors)
-    ahead = seeds_ahead(*(list(each) for each in zip(*pair.scores, strict=True)))
-    return Difference(where, result, posterior, ahead, pair.dropped)
+    scores = [of_a for of_a, _ in pair.scores], [of_b for _, of_b in pair.scores]
+    return Difference(where, result, posterior, seeds_ahead(*scores), pair.dropped, scores)
+
+
+def middles(difference: Difference, a: str, b: str) -> str:
+    """Interquartile means with their bootstrap intervals, "" below ten blocks."""
+    if difference.result.n < FEWEST_BLOCKS:
+        return ""
+    said = []
+    for name, scores in zip((a, b), difference.scores, strict=True):
+        low, high = interquartile_mean_interval(scores)
+        said.append(f"{title(name)} {interquartile_mean(scores):.2f} [{low:.2f}, {high:.2f}]")
+    return (
+        f"Interquartile means of the {difference.result.n} blocks, {difference.where}: "
+        f"{', '.join(said)} (95 % of bootstraps of the seeds within datasets; not tested)."
+    )
 
 
 def word(difference: Difference, alpha: float = 0.05) -> str:
@@ -144,6 +165,7 @@ def compared(
         "ahead": [f"{row.ahead[0]:g}/{row.ahead[1]}" for row in rows],
         "verdict": [word(row, alpha) for row in rows],
     }
+    notes = [*notes, *filter(None, (middles(row, a, b) for row in rows))]
     lanes["same"] = ["" if text == "nan" else text for text in lanes["same"]]
     return Sheet(
         "where",

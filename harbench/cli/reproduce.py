@@ -76,7 +76,9 @@ def reproduce(
     """
     from harbench.cli.console import terminal
     from harbench.data import store
+    from harbench.method import budget as known
 
+    known(budget)
     console = terminal()
     wanted = dataset or list(DATASETS)
     if run or item in (Item.table1, Item.fig5):

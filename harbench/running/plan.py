@@ -7,14 +7,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from harbench import registry
 from harbench.data.splits import Split, subject_folds
 from harbench.dataset import HARDataset
-from harbench.errors import HarbenchError
+from harbench.errors import HarbenchError, unknown
 from harbench.evaluation import EVALUATOR
 from harbench.evaluation.predict import Precision
 from harbench.method import Budget, EngineOptions, budget
@@ -186,6 +186,8 @@ def resolve_device(device: str, precision: Precision = "fp32") -> str:
     """`auto` becomes cuda where there is one; cuda without one is an error."""
     import torch
 
+    if precision not in get_args(Precision):
+        raise unknown("precision", precision, get_args(Precision))
     if device not in ("auto", "cpu", "cuda"):
         raise HarbenchError(f"Unknown device {device!r}: use auto, cpu or cuda.")
     available = torch.cuda.is_available()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from harbench.evaluation import EVALUATOR
 from harbench.evaluation.metrics import scores
 from harbench.evaluation.predict import Precision, one_thread, predict
 from harbench.method import Method, SearchSpace, budget
-from harbench.options import build
+from harbench.options import build, require_searchable
 from harbench.running.configure import Configured, configure
 from harbench.running.plan import resolve_device
 from harbench.running.prepared import protocol_split
@@ -117,7 +117,11 @@ def tune(
         done.append(_try(training, values, cache, partial(report, number)))
         ended(number, done[-1])
         write_json(path, _record(search, trials, done, command, started).model_dump(mode="json"))
-    return path, _record(search, trials, done, command, started)
+    record = _record(search, trials, done, command, started)
+    if read_tuning(path).wanted != record.wanted:
+        # A search that was ended wanted more; what is asked for now is there.
+        write_json(path, record.model_dump(mode="json"))
+    return path, record
 
 
 def _record(
@@ -147,18 +151,15 @@ def tunable(
     if grid is not None:
         combinations(configured.method, grid)
         return configured, grid
-    fixed = {*settings, *(pair.partition("=")[0] for pair in spec.split("+")[1:])}
-    declared = type(configured.method).search_space()
-    space = {key: values for key, values in declared.items() if key not in fixed}
+    options = dict(pair.partition("=")[::2] for pair in spec.split("+")[1:])
+    cls = type(configured.method)
+    preset = cls.named_presets.get(options.get("preset", ""), {})
+    fixed = {*settings, *options, *preset}
+    space = {key: values for key, values in cls.search_space().items() if key not in fixed}
     if not space:
         raise HarbenchError(f"Method {configured.method.name!r} leaves nothing to tune.")
-    known = {field.name for field in fields(configured.method.config)}
-    if not set(space) <= known:
-        unknown = ", ".join(sorted(set(space) - known))
-        raise HarbenchError(
-            f"search_space of method {configured.method.name!r} names {unknown}, "
-            "which its Config does not have."
-        )
+    where = f"search_space of method {cls.name!r}"
+    require_searchable(cls.Config, space, asdict(configured.method.config), where)
     return configured, space
 
 
@@ -183,11 +184,20 @@ def _described(values: list[Any] | tuple[float, float]) -> list[Any] | dict[str,
 
 
 def _done(path: Path, search: Search) -> list[Trial]:
-    """The trials of an earlier, shorter search of the same; none where there is no such record."""
+    """The trials of an earlier, shorter search of the same; none where there is no such record.
+
+    HarbenchError where another search lies there, which would be lost.
+    """
     if not path.is_file():
         return []
     record = read_tuning(path)
-    return record.trials if record.search == search else []
+    if record.search != search:
+        other = [key for key, value in search if getattr(record.search, key) != value]
+        raise HarbenchError(
+            f"{path} holds another search (its {', '.join(other)} differ). Delete it, or write to "
+            "another folder: --results"
+        )
+    return record.trials
 
 
 def _suggest(

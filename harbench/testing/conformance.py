@@ -20,7 +20,7 @@ from harbench import registry
 from harbench.errors import HarbenchError, one_line
 from harbench.evaluation.predict import one_thread
 from harbench.method import EngineOptions, FitStage, LabelledBatch, Stage
-from harbench.options import build, differences
+from harbench.options import build, differences, require_searchable
 from harbench.testing.devices import computes_where_its_batch_is
 from harbench.testing.leakage import PROBES, CheckError
 from harbench.testing.windows import (
@@ -61,18 +61,8 @@ def declares_itself(name: str) -> None:
     require(len(set(names)) == len(names), f"two stages have one name: {names}")
     for preset in (*cls.presets.values(), *cls.named_presets.values()):
         build(cls.Config, preset, name)
-    values = asdict(default)
-    for key, choices in cls.search_space().items():
-        require(key in values, f"search_space names {key!r}, which Config lacks")
-        default_value = values[key]
-        within = (
-            default_value in choices
-            if isinstance(choices, list)
-            else choices[0] <= default_value <= choices[1]
-        )
-        require(within, f"the default {key}={default_value!r} is not in the search space {choices}")
-        for choice in choices:
-            build(cls.Config, {key: choice}, name)
+    where = f"search_space of {name}"
+    require_searchable(cls.Config, cls.search_space(), asdict(default), where)
 
 
 def trains_on_any_shape(name: str) -> None:

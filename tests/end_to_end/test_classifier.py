@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -150,3 +151,45 @@ def test_other_windows_than_fitted_on() -> None:
     X, y = data()
     with pytest.raises(HarbenchError, match=r"Fitted on windows \(40, 2, 3\), got \(30, 2, 3\)"):
         model().fit(X, y).predict(X[:, :30])
+
+
+def test_parameters_come_in_any_order() -> None:
+    for given in ({"batch": 4, "config": {"width": 16}}, {"config": {"width": 16}, "batch": 4}):
+        assert model(heads=4).set_params(**given).config == {"width": 16, "batch": 4}
+
+
+def test_a_fit_that_fails_leaves_what_was_fitted() -> None:
+    X, y = data()
+    fitted = model().fit(X, y)
+    before = fitted.predict(X)
+    with pytest.raises(HarbenchError):
+        fitted.set_params(method="nope").fit(X, np.array(["a", "b"])[np.arange(90) % 2])
+    assert (fitted.predict(X) == before).all() and fitted.classes_.tolist() == [
+        "rest",
+        "run",
+        "walk",
+    ]
+
+
+def test_what_a_mask_hides_is_missing() -> None:
+    X, y = data()
+    fitted = model().fit(X, y)
+    hidden = np.zeros(X.shape, dtype=bool)
+    hidden[:, 10:30, 0] = True
+    masked = fitted.predict_proba(np.ma.masked_array(X, mask=hidden))
+    assert (masked == fitted.predict_proba(np.where(hidden, np.nan, X))).all()
+    assert (masked != fitted.predict_proba(X)).any()
+
+
+def test_kinds_of_seeds_and_labels() -> None:
+    X, y = data()
+    assert (
+        model(seed=np.int64(3)).fit(X, y).predict(X) == model(seed=3).fit(X, y).predict(X)
+    ).all()
+    some = pd.Series(y, dtype="string")
+    some[:30] = pd.NA
+    none = [None] * 30 + y[30:].tolist()
+    assert (model().fit(X, some).predict(X) == model().fit(X, none).predict(X)).all()
+    for change, message in (({"seed": "3"}, "whole number"), ({"precision": "fp8"}, "precision")):
+        with pytest.raises(HarbenchError, match=message):
+            model(**change).fit(X, y)

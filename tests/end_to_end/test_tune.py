@@ -145,6 +145,21 @@ def test_each_seed_has_its_own_search(cli: Cli, tmp_path: Path) -> None:
     assert copied.code == 2 and "does not belong there" in " ".join(copied.err.split())
 
 
+def test_another_search_in_its_place_is_kept(cli: Cli, tmp_path: Path) -> None:
+    shared = ("tune", "--method", "cnn", "--dataset", DATASET, "--budget", "smoke", "--seeds", "0")
+    assert cli(*shared, "--grid", "width=8,16").code == 0
+    (place,) = (tmp_path / "results").rglob("seed-0.json")
+    before = place.read_bytes()
+    other = cli(*shared, "--grid", "width=8")
+    assert other.code == 2 and "holds another search (its space differ)" in other.err
+    assert place.read_bytes() == before
+    # As a search that was killed leaves it.
+    values = json.loads(before)
+    place.write_text(json.dumps({**values, "wanted": 20}))
+    assert cli(*shared, "--grid", "width=8,16").code == 0
+    assert read(place)["wanted"] == 3
+
+
 def test_a_grid_scores_what_it_lists_and_serves_no_run(cli: Cli, tmp_path: Path) -> None:
     shared = ("--method", "cnn", "--dataset", DATASET, "--budget", "smoke", "--seeds", "0")
     answer = cli("tune", "--grid", "width=8,16", "--grid", "layers=1", *shared)

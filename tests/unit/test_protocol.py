@@ -148,7 +148,7 @@ def test_natural_compares_windows_with_and_without_gaps() -> None:
 def test_training_windows_cannot_be_chosen_by_their_gaps(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text('description = "x"\ntrain_missing = { scale = "gaps" }\n')
-    with pytest.raises(HarbenchError, match=r"train_missing cannot be gaps: it takes data away"):
+    with pytest.raises(HarbenchError, match=r"train_missing cannot be gaps: write a scale that takes data away"):
         read_protocol(path)
 
 
@@ -200,6 +200,9 @@ def test_the_known_tests_are_those_of_the_analysis() -> None:
         ('replay = "hugadb"', "replay: Unknown file of gaps 'hugadb'. Did you mean 'hugadb-gaps'"),
         ('replay = "no.json"', "replay: cannot read .*no.json: No such file"),
         ('train_missing = { scale = "replay" }', "train_missing cannot be replay"),
+        ('scales = ["mixed"]', "scales and rates go together.*: rates is empty"),
+        ("rates = [0.1]", "scales and rates go together.*: scales is empty"),
+        ("variants = { a = { width = 8 }, b = { width = 8 } }", "two variants have the same"),
     ],
 )
 def test_impossible_rules_are_refused_in_words(line: str, said: str, tmp_path: Path) -> None:
