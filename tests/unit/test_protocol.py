@@ -148,7 +148,7 @@ def test_natural_compares_windows_with_and_without_gaps() -> None:
 def test_training_windows_cannot_be_chosen_by_their_gaps(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text('description = "x"\ntrain_missing = { scale = "gaps" }\n')
-    with pytest.raises(HarbenchError, match=r"train_missing cannot be gaps: write a scale that takes data away"):
+    with pytest.raises(HarbenchError, match="train_missing cannot be gaps: write a scale"):
         read_protocol(path)
 
 
