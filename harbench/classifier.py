@@ -125,16 +125,17 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         windows = self._windows(X)
         classes, codes = _codes(y, len(windows))
+        seed = _seed(self.seed)
         cls = registry.method_class(self.method)
         place = resolve_device(self.device, self.precision)
         dataset = store.from_arrays(windows, np.maximum(codes, 0), self._info(windows, classes))
         training = Training(
             method=cls(build(cls.Config, self.config or {}, f"method {self.method!r}")),
             dataset=dataset,
-            split=self._split(codes),
+            split=_split(codes, seed),
             train_missing=Condition(),
             budget=budget(self.budget),
-            seed=_seed(self.seed),
+            seed=seed,
             precision=self.precision,
             device=place,
         )
@@ -195,16 +196,6 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise HarbenchError("X holds infinite values; use NaN for missing ones.")
         return windows
 
-    def _split(self, codes: IntArray) -> Split:
-        """A stratified tenth of the labelled windows, at least one per class, for selection."""
-        labelled = np.flatnonzero(codes >= 0)
-        draws = stream(_seed(self.seed), "validation")
-        count = round(SHARE * len(labelled))
-        chosen = stratified(codes[labelled], count, draws, at_least_one=True)
-        validation = labelled[chosen]
-        train = np.setdiff1d(np.arange(len(codes)), validation)
-        return Split(train, validation, validation[:0], np.setdiff1d(labelled, validation))
-
     def _info(self, windows: FloatArray, classes: np.ndarray[Any, Any]) -> DatasetInfo:
         sensors, channels = windows.shape[2:]
         places = self.positions
@@ -258,6 +249,17 @@ def _codes(y: Any, count: int) -> tuple[np.ndarray[Any, Any], IntArray]:
         rare = classes[np.bincount(codes).argmin()]
         raise HarbenchError(f"Class {rare!r} has one window; training needs at least two.")
     return classes, found
+
+
+def _split(codes: IntArray, seed: int) -> Split:
+    """A stratified tenth of the labelled windows, at least one per class, for selection."""
+    labelled = np.flatnonzero(codes >= 0)
+    draws = stream(seed, "validation")
+    count = round(SHARE * len(labelled))
+    chosen = stratified(codes[labelled], count, draws, at_least_one=True)
+    validation = labelled[chosen]
+    train = np.setdiff1d(np.arange(len(codes)), validation)
+    return Split(train, validation, validation[:0], np.setdiff1d(labelled, validation))
 
 
 def _seed(given: Any) -> int:

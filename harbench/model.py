@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -31,7 +30,7 @@ from harbench.dataset import (
 from harbench.errors import HarbenchError, first_wrong
 from harbench.evaluation.predict import Precision, one_thread, predict
 from harbench.method import Impute, Method
-from harbench.options import build
+from harbench.options import as_json, build
 from harbench.training import checkpoint
 from harbench.training.fit import input_shape
 from harbench.training.identity import Training, method_code
@@ -219,9 +218,9 @@ def card_of(training: Training, **rest: Any) -> Card:
     method, dataset = training.method, training.dataset
     return Card(
         method=method.name,
-        config=json.loads(json.dumps(asdict(method.config))),
+        config=as_json(asdict(method.config)),
         code=method_code(type(method)),
-        info=json.loads(json.dumps(info_to_json(dataset.info))),
+        info=as_json(info_to_json(dataset.info)),
         window=dataset.shape[0],
         max_gap=dataset.options.get("max_gap", WindowOptions.max_gap),
         fill_gap=dataset.options.get("fill_gap", 0.0),

@@ -7,6 +7,7 @@ defaults, for example ``bodysim+subjects=20`` or ``robusthar+lam=0.3``.
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import types
 import typing
@@ -92,6 +93,12 @@ def differences(options: Any, default: Any) -> dict[str, Any]:
         for field in dataclasses.fields(options)
         if (value := getattr(options, field.name)) != getattr(default, field.name)
     }
+
+
+def as_json(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values as they come back from JSON."""
+    plain: dict[str, Any] = json.loads(json.dumps(values))
+    return plain
 
 
 def require_searchable(

@@ -37,8 +37,7 @@ def robustness_slopes(frame: pd.DataFrame, metric: str, control: str) -> pd.Data
                     means.append(table.loc[method, gap.index].mean())
                     gaps[dataset] = gap.to_numpy()
         if gaps:
-            used = [list(map(each.__getitem__, gaps)) for each in (ratios, floors)]
-            found = nb_t(list(gaps.values()), *used)
+            found = nb_t(list(gaps.values()), [ratios[d] for d in gaps], [floors[d] for d in gaps])
             rows[method] = (float(np.mean(means)), found.effect, found.low, found.high, found.p)
     if control not in rows:
         raise HarbenchError(f"No run of {control} has every missing rate of its dataset.")

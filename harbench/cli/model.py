@@ -70,6 +70,7 @@ def predict(
     method: File = "",
 ) -> None:
     """Say what was done when in a recording: a row per window, with its probabilities."""
+    import numpy as np
     import pandas as pd
 
     from harbench import model
@@ -89,13 +90,12 @@ def predict(
         )
     begins, probabilities = found.predict_recording(given, step)
     table = pd.DataFrame(probabilities, columns=list(found.classes)).round(4)
-    best = probabilities.argmax(axis=1)
+    labels = np.array(found.classes)[probabilities.argmax(axis=1)]
     ends = begins + found.card.window / found.info.rate
-    labels = [found.classes[index] for index in best]
-    # A class may have one of these names.
-    for place, (name, values) in enumerate((("begin", begins), ("end", ends))):
-        table.insert(place, name, values.round(3), allow_duplicates=True)
-    table.insert(2, "label", labels, allow_duplicates=True)
+    columns = {"begin": begins.round(3), "end": ends.round(3), "label": labels}
+    for place, (name, values) in enumerate(columns.items()):
+        # A class may have one of these names.
+        table.insert(place, name, values, allow_duplicates=True)
     if out is None:
         shown = table.iloc[:, :3].assign(p=probabilities.max(axis=1))
         say(shown.to_string(float_format="{:.3f}".format))

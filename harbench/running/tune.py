@@ -22,7 +22,7 @@ from harbench.evaluation import EVALUATOR
 from harbench.evaluation.metrics import scores
 from harbench.evaluation.predict import Precision, one_thread, predict
 from harbench.method import Method, SearchSpace, budget
-from harbench.options import build, require_searchable
+from harbench.options import as_json, build, require_searchable
 from harbench.running.configure import Configured, configure
 from harbench.running.plan import resolve_device
 from harbench.running.prepared import protocol_split
@@ -33,7 +33,6 @@ from harbench.running.tuned import (
     Search,
     Trial,
     TuningRecord,
-    as_json,
     read_tuning,
     training_rules,
     tuning_path,

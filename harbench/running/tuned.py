@@ -9,7 +9,6 @@ them.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from shlex import quote
@@ -22,16 +21,11 @@ from harbench.errors import HarbenchError, first_wrong
 from harbench.evaluation import EVALUATOR
 from harbench.evaluation.predict import Precision
 from harbench.method import Budget
+from harbench.options import as_json
 from harbench.protocol import Protocol
 from harbench.running.configure import Tuned
 from harbench.running.records import Provenance
 from harbench.running.scout import Planned
-
-
-def as_json(values: dict[str, Any]) -> dict[str, Any]:
-    """The values as they come back from JSON."""
-    plain: dict[str, Any] = json.loads(json.dumps(values))
-    return plain
 
 
 class _Part(BaseModel):
@@ -163,15 +157,8 @@ def find_tuned(
         if not path.is_file():
             raise HarbenchError(f"{spec} has not been tuned ({path} is absent). Run: {command}")
         record = read_tuning(path)
-        search = record.search
         asked = (method.name, dataset.spec, training_rules(protocol), budget.name, seed)
-        if (search.method, search.dataset, search.rules, search.budget, search.seed) != asked:
-            raise HarbenchError(
-                f"{path} is a search of {search.method} on {search.dataset} with budget "
-                f"{search.budget}, seed {search.seed}, or of other rules: it does not belong "
-                f"there. Delete it and run: {command}"
-            )
-        _check(record, path, method, dataset, precision, command)
+        _check(record, path, asked, method, dataset, precision, command)
         assert record.best is not None
         found[spec] = Tuned(record.trials[record.best].values, len(record.trials))
     if len({tuned.trials for tuned in found.values()}) > 1:
@@ -186,12 +173,19 @@ def find_tuned(
 def _check(
     record: TuningRecord,
     path: Path,
+    asked: tuple[object, ...],
     method: Planned,
     dataset: HARDataset,
     precision: Precision,
     command: str,
 ) -> None:
     search = record.search
+    if (search.method, search.dataset, search.rules, search.budget, search.seed) != asked:
+        raise HarbenchError(
+            f"{path} is a search of {search.method} on {search.dataset} with budget "
+            f"{search.budget}, seed {search.seed}, or of other rules: it does not belong "
+            f"there. Delete it and run: {command}"
+        )
     today = (method.code, dataset.fingerprint, EVALUATOR)
     if (search.code, search.fingerprint, search.evaluator) != today:
         raise HarbenchError(

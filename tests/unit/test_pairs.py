@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from unit.frames import CLEAN, MIXED, records, written
+from unit.frames import CLEAN, MIXED, RULES, SCORES, records, written
 
 from harbench import registry
 from harbench.analysis.compare import compare
 from harbench.analysis.pairs import Condition, everywhere, named, pairs, shared
-from harbench.analysis.table import Rules, paper_table
+from harbench.analysis.table import paper_table
 from harbench.cli.table import headline
 from harbench.errors import HarbenchError
-
-SCORES = {
-    "robusthar": [95.0, 96.0, 94.0, 95.5, 96.5],
-    "cnn": [96.0, 96.5, 95.5, 96.0, 97.0],
-    "bad_one": [70.0, 71.5, 69.0, 70.2, 72.0],
-}
-RULES = Rules(control="robusthar")
 
 
 def test_pairs_average_conditions_inside_a_seed() -> None:

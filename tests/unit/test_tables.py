@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
-from unit.frames import CLEAN, MIXED, records, written
+from unit.frames import CLEAN, MIXED, RULES, SCORES, records, written
 
 from harbench.analysis.compare import compare, compared, verdict
 from harbench.analysis.pairs import Condition, named, pairs
@@ -19,13 +19,6 @@ from harbench.analysis.render import FORMATS
 from harbench.analysis.table import Rules, paper_table
 from harbench.cli.tables import results_tables
 from harbench.errors import HarbenchError
-
-SCORES = {
-    "robusthar": [95.0, 96.0, 94.0, 95.5, 96.5],
-    "cnn": [96.0, 96.5, 95.5, 96.0, 97.0],
-    "bad_one": [70.0, 71.5, 69.0, 70.2, 72.0],
-}
-RULES = Rules(control="robusthar")
 
 
 def test_budgets_are_never_mixed() -> None:
