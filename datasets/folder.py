@@ -147,7 +147,7 @@ class Folder(Dataset):
         found: dict[str, dict[str, str]] = {}
         for file in members.names:
             path = PurePosixPath(file)
-            if path.suffix.lower() not in (".csv", ".parquet") or file.endswith(LABELS):
+            if path.suffix.lower() not in (".csv", ".parquet") or file.lower().endswith(LABELS):
                 continue
             inside = path.relative_to(root) if path.is_relative_to(root) else path
             if len(inside.parts) != 2:
@@ -217,7 +217,11 @@ class Folder(Dataset):
         self, members: Members, place: str, given: IntArray | None, time: NDArray[np.float64]
     ) -> IntArray:
         """Those of the recording's own column, else of <place>.labels.csv."""
-        beside = place.removeprefix("./") + LABELS
+        stem = place.removeprefix("./")
+        spelt = (
+            n for n in members.names if n.startswith(stem) and n[len(stem) :].lower() == LABELS
+        )
+        beside = next(spelt, stem + LABELS)
         if (given is not None) == (beside in members.names):
             raise HarbenchError(
                 f"{members.source}: {place} needs either a column `label` or a file "

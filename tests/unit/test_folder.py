@@ -94,6 +94,9 @@ def test_what_windows_writes_is_read(lab: Path) -> None:
     before = store.prepare(SPEC, lab).fingerprint
     (lab / "ben" / "monday.csv").rename(lab / "ben" / "monday.CSV")
     (lab / "dataset.toml").write_text(FACTS, encoding="utf-8-sig")
+    table(label=False).to_csv(lab / "cleo" / "monday.csv", index=False)
+    spans = "begin,end,label\n0,3,walk\n3,6,sit\n6,9,walk\n9,12,sit\n"
+    (lab / "cleo" / "monday.labels.CSV").write_text(spans)
     assert store.prepare(SPEC, lab).fingerprint == before
 
 
