@@ -121,13 +121,15 @@ def _tests(table: PaperTable, frame: pd.DataFrame) -> list[str]:
         nothing = "No declared row to test against the control (--rows declares others)."
         return [nothing, *left, *_overall(table)]
     family = max(result.family for result in results)
-    names = titles(rules.compared(list(table.rows)))
+    declared = rules.compared(list(table.rows))
+    absent = [name for name in declared if name not in table.rows]
+    without = f" Without a record here: {titles(absent)}." if absent else ""
     where = "the column" if rules.family == "column" else "the table"
     adjustment = f", Holm-adjusted over the {family} comparisons of {where}" if family > 1 else ""
     notes = [
         f"* / †: {title(rules.control)} significantly better / worse than the row in "
         f"{METRICS[rules.metric]}, {TESTS[rules.test]} ({_numbers(results, frame)}){adjustment}, "
-        f"alpha = {rules.alpha:g}. Family: {names}.",
+        f"alpha = {rules.alpha:g}. Family: {titles(declared)}.{without}",
         *left,
     ]
     if rules.test != "nb-t":

@@ -71,6 +71,10 @@ def test_footnotes_say_what_was_done() -> None:
         *("100 labelled validation windows", "each seed redraws split", "Macro F1 (decides): mean"),
     ):
         assert words in notes
+    assert "Without a record" not in notes
+    rules = Rules(control="robusthar", rows=("cnn", "msgnt"))
+    notes = " ".join(paper_table(records(SCORES), [CLEAN], rules).notes)
+    assert "Family: CNN; msgnt. Without a record here: msgnt." in notes
     rules = Rules(control="robusthar", test="wilcoxon")
     notes = " ".join(paper_table(records(SCORES), [CLEAN], rules).notes)
     assert "n = 5 the test cannot reach alpha" in notes and "0.125" in notes
