@@ -52,6 +52,10 @@ def footnotes(table: PaperTable, frame: pd.DataFrame, lacking: str = "no record"
     if table.holes:
         ranks = "; ranks are over the columns that have all rows" if table.ranks else ""
         notes.append(f"-: {lacking} ({len(table.holes)} cells){ranks}.")
+    if table.short:
+        notes.append(f"Fewer seeds than others, so not ranked: {titles(table.short)}.")
+    if table.ranks and not table.average and len(table.columns) > 1:
+        notes.append("No averages: columns of one dataset rest on different seeds.")
     if len(table.columns) > 1 and trainings(frame).nunique() > 1:
         notes.append(
             "No averages, ranks or overall differences: the columns have different splits, "
@@ -186,7 +190,9 @@ def _overall(table: PaperTable) -> list[str]:
         f"{100 * CONFIDENCE:g} % interval ({tests}{df}{marks}); "
         "conditional on these datasets."
     ]
-    if len({result.n for result in table.overall.values()}) > 1:
+    own = zip(table.columns, table.rows[table.rules.control], strict=True)
+    seeds = {(column.dataset, cell.n) for column, cell in own if cell}
+    if {result.n for result in table.overall.values()} != {sum(n for _, n in seeds)}:
         rests = _by((title(n), r.n) for n, r in table.overall.items())
         notes.append(f"(dataset, seed) blocks that a difference rests on: {rests}.")
     return notes

@@ -26,6 +26,8 @@ SCALES = (
     *("joint", "blackout", "strap", "burst", "stuck", "saturated"),
 )
 ORDER = {name: i for i, name in enumerate(("clean", *SCALES, "replay", "complete", "gaps"))}
+# Windows without and with gaps of their own: together they are the clean ones.
+PARTS = ("complete", "gaps")
 # Rules that say how a model is tested; two protocols that differ only here train the same models.
 TESTING = ("scales", "rates", "losses", "replay")
 
@@ -142,10 +144,10 @@ def pairs(frame: pd.DataFrame, a: str, b: str, metric: str) -> Pairs:
 
     Scores are averaged over conditions inside a (dataset, seed) block, because the conditions of a
     block share their training; a block counts if both methods have all conditions of the dataset.
-    Clean windows of several protocols count once. Raises HarbenchError where protocols differ in
-    split, labelled share or training data.
+    Clean windows count once (`once`). Raises HarbenchError where protocols differ in split,
+    labelled share or training data.
     """
-    frame = frame[frame["name"].isin([a, b])]
+    frame = once(frame[frame["name"].isin([a, b])])
     require_one_training(frame)
     scores = {name: _scores(frame, name, metric) for name in (a, b)}
     found = Pairs([], [], [], [], [], 0)
@@ -181,21 +183,32 @@ def split_ratio(frame: pd.DataFrame) -> float:
     return float((frame["n_test"] / frame["n_train"]).mean())
 
 
-def everywhere(frame: pd.DataFrame, column: str) -> pd.DataFrame:
-    """The records of those datasets on which every row has each value of `column` that it has.
+def once(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame without the parts of a record's clean windows that are scored apart as well."""
+    whole = frame.loc[frame["scale"] == "clean", "path"]
+    return frame[~(frame["scale"].isin(PARTS) & frame["path"].isin(whole))]
 
-    Means over datasets would else be of other datasets from row to row, and along a curve. Raises
-    HarbenchError where no dataset is left.
+
+def everywhere(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """The (dataset, seed) blocks in which a row has each value of `columns` that it has anywhere.
+
+    Of those datasets on which every row has such a block. Means would else be of other datasets
+    from row to row, and of other seeds along a curve. Raises HarbenchError where none is left.
     """
-    wanted = frame.groupby("name")[column].nunique()
-    there = frame.groupby(["name", "dataset"])[column].nunique().unstack(fill_value=0)
-    whole = there.eq(wanted, axis=0).all()
-    if not whole.any():
+    wanted = frame.groupby("name")[columns].apply(lambda mine: len(mine.drop_duplicates()))
+    keys = ["name", "dataset", "seed"]
+    there = frame.drop_duplicates([*keys, *columns]).groupby(keys).size()
+    whole = there.index[there == wanted.loc[there.index.get_level_values("name")].to_numpy()]
+    rows = whole.to_frame(index=False).groupby("dataset")["name"].nunique()
+    datasets = rows.index[rows == len(wanted)]
+    if datasets.empty:
         raise HarbenchError(
-            "No dataset has all rows that were to be drawn, so that means over datasets would be "
-            "of other datasets for each. Choose with --dataset or --method."
+            "No dataset has all rows that were to be drawn, each with one seed that has all of its "
+            "conditions, so that means would be of other datasets or seeds for each. Choose with "
+            "--dataset, --protocol or --method."
         )
-    return frame[frame["dataset"].isin(whole.index[whole])]
+    kept = pd.MultiIndex.from_frame(frame[keys]).isin(whole)
+    return frame[kept & frame["dataset"].isin(datasets)]
 
 
 def shared(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:

@@ -161,11 +161,10 @@ def _tail(table: PaperTable) -> Iterator[Lane]:
     def numbers(found: dict[str, float], form: str) -> list[Piece]:
         return [Piece(format(found[name], form) if name in found else HOLE) for name in names]
 
-    if not table.ranks:
-        return
-    if len(table.columns) > 1:
+    if table.average and len(table.columns) > 1:
         yield Lane("average", numbers(table.average, ".2f"))
-    yield Lane("rank", numbers(table.ranks, ".1f"))
+    if table.ranks:
+        yield Lane("rank", numbers(table.ranks, ".1f"))
     if table.overall:
         found = [_difference(table.overall.get(name), table.rules.alpha) for name in names]
         yield Lane("difference", found)

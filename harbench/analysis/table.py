@@ -42,7 +42,9 @@ class Rules:
 
 @dataclass(frozen=True)
 class Cell:
-    """mean, spread: of n seeds, in %; spread NaN for one seed. rank: 1 best, 2 second, else 0.
+    """mean, spread: of n seeds, in %; spread NaN for one seed.
+
+    rank: 1 best, 2 second of those with the column's most seeds, else 0.
 
     beside: mean of the second score. result: the control minus this row; None in the control's own
     row or where pairs lack. note: what must be said beside the number.
@@ -71,7 +73,8 @@ class PaperTable:
 
     overall: control minus row, pooled.
     average, ranks and overall are empty where columns differ in split, labelled share or training
-    data, which are never pooled.
+    data, which are never pooled; average, too, where a dataset's columns rest on different seeds.
+    Rows with fewer seeds than others have neither average nor rank.
     """
 
     rules: Rules
@@ -81,6 +84,11 @@ class PaperTable:
     ranks: dict[str, float]
     overall: dict[str, Result]
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def short(self) -> list[str]:
+        """Rows that have fewer seeds than others in some column."""
+        return short_rows(self.rows)
 
     @property
     def holes(self) -> list[str]:
@@ -123,12 +131,11 @@ def paper_table(
     if rules.family == "table":
         rows = _adjust_all(rows, rules, len(columns))
     pooled = pool and trainings(frame).nunique() == 1
-    whole = {n: float(np.mean([c.mean for c in r if c])) for n, r in rows.items() if None not in r}
     table = PaperTable(
         rules,
         columns,
         rows,
-        whole if pooled else {},
+        _averages(rows, columns) if pooled else {},
         _average_ranks(rows) if pooled else {},
         compare_all(frame, list(rows), rules) if pooled else {},
     )
@@ -164,13 +171,15 @@ def _column(
         note = str(mine["note"].iloc[0]) if "note" in mine and len(mine) else ""
         cell = Cell(float(scores.mean()), spread, len(scores), beside, note=note)
         cells[name] = cell if len(scores) else None
-    means = sorted({round(c.mean, DECIMALS) for c in cells.values() if c}, reverse=True)
+    most = max(cell.n for cell in cells.values() if cell)
+    means = {round(c.mean, DECIMALS) for c in cells.values() if c and c.n == most}
+    places = dict(zip(sorted(means, reverse=True)[:2], (1, 2), strict=False))
     results = compare_all(part, names, rules)
     return {
         name: cell
         and replace(
             cell,
-            rank=rank if (rank := means.index(round(cell.mean, DECIMALS)) + 1) <= 2 else 0,
+            rank=places.get(round(cell.mean, DECIMALS), 0) if cell.n == most else 0,
             result=results.get(name),
         )
         for name, cell in cells.items()
@@ -218,9 +227,36 @@ def _adjust_all(
     return adjusted
 
 
+def short_rows(rows: dict[str, list[Cell | None]]) -> list[str]:
+    """The rows that have fewer seeds than others in some column."""
+    most = _most_seeds(rows)
+    return [
+        name
+        for name, cells in rows.items()
+        if any(cell and cell.n < n for cell, n in zip(cells, most, strict=True))
+    ]
+
+
+def _most_seeds(rows: dict[str, list[Cell | None]]) -> list[int]:
+    """The most seeds of a row in each column."""
+    return [max(cell.n for cell in cells if cell) for cells in zip(*rows.values(), strict=True)]
+
+
+def _averages(rows: dict[str, list[Cell | None]], columns: Sequence[Column]) -> dict[str, float]:
+    """Means over columns of rows with all seeds; none where a dataset's columns rest on others."""
+    seeds = {(c.dataset, n) for c, n in zip(columns, _most_seeds(rows), strict=True)}
+    if len(seeds) > len({dataset for dataset, _ in seeds}):
+        return {}
+    whole = {n: [c.mean for c in r if c] for n, r in rows.items() if n not in short_rows(rows)}
+    return {n: float(np.mean(means)) for n, means in whole.items() if len(means) == len(columns)}
+
+
 def _average_ranks(rows: dict[str, list[Cell | None]]) -> dict[str, float]:
-    """Average rank over the columns that have no hole; NaN where there is none."""
-    means = pd.DataFrame({n: [c.mean if c else math.nan for c in r] for n, r in rows.items()})
+    """Average rank of rows with all seeds over the columns without a hole; NaN where none is."""
+    short = short_rows(rows)
+    means = pd.DataFrame(
+        {n: [c.mean if c else math.nan for c in r] for n, r in rows.items() if n not in short}
+    )
     ranks = means.dropna().round(DECIMALS).rank(axis=1, ascending=False).mean()
     return {str(name): float(rank) for name, rank in ranks.items()}
 

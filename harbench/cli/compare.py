@@ -66,6 +66,8 @@ def compare(
         "lower, upper: 95 % interval of the corrected t, not adjusted. same: probability that a "
         f"and b are within {ROPE} points (Bayesian correlated t-test). ahead: pairs of a seed of a "
         "and one of b in which a is ahead.",
+        "Only these two are looked at: of several such comparisons some are significant by chance; "
+        "`harbench table` accounts for the rows that the protocol declares.",
         *leaks(frame),
     ]
     show(compared(rows, a, b, rules.metric, rules.alpha, notes))

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+CONTROL = "robusthar"
+
+
 class Kind(StrEnum):
     """What can be drawn."""
 
@@ -51,7 +54,7 @@ def figure(
     ] = None,
     control: Annotated[
         str, typer.Option(help="Highlight this method; slope and area compare with it.")
-    ] = "robusthar",
+    ] = CONTROL,
     window: Annotated[
         int | None,
         typer.Option(min=0, help="Of reconstruction: which test window; the most varied one."),
@@ -111,6 +114,7 @@ def draw(
     from harbench.analysis.figures import against, bars, curves
     from harbench.analysis.figures.ranking import ranking
     from harbench.analysis.pairs import row_names
+    from harbench.errors import unknown
 
     frame = chosen(
         results,
@@ -126,6 +130,8 @@ def draw(
         return bars.confusion(frame, name, class_names(data))
     if condition:
         frame = _one_condition(frame, condition)
+    if control != CONTROL and control not in (known := set(row_names(frame))):
+        raise unknown("method in the records", control, known)
     if kind is Kind.ranking:
         return ranking(frame, metric, control)
     if kind in (Kind.slope, Kind.area):

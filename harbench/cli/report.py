@@ -12,6 +12,7 @@ from urllib.parse import quote
 import typer
 
 from harbench.cli.complete import Datasets, Methods, Protocols
+from harbench.cli.reading import left_out
 from harbench.cli.say import say
 from harbench.cli.table import Filter, chosen, headline, rules_of
 
@@ -101,6 +102,9 @@ def page_of(
     from harbench.leaderboard.page import Shown, page
 
     board = board_of(records)
+    for reason in board.apart:
+        say(f"harbench: not compared: {reason}", err=True)
+        left_out.set(True)
     words = heading or f"harbench report: {len(records)} records"
     maps = list(sensor_maps(probes)) if probes else []
     shown = Shown(words, control, link, read_audits(audits or []), _rules(board), maps)

@@ -60,6 +60,11 @@ class Entry:
         return len(self.records) >= self.wanted and not any(r.lacking for _, r in self.records)
 
     @property
+    def block(self) -> tuple[str, str, str]:
+        """Which records it stands among, as `BLOCK` names them."""
+        return self.budget, self.dataset, self.protocol
+
+    @property
     def seconds(self) -> float:
         """Mean training time of a run."""
         times = [sum(s.seconds for s in record.cost.stages) for _, record in self.records]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
 
 from harbench.analysis.notes import TESTS
-from harbench.analysis.pairs import METRICS
+from harbench.analysis.pairs import METRICS, only
+from harbench.analysis.table import compare_all
 from harbench.discovery import title
-from harbench.leaderboard.board import Board, Line
+from harbench.leaderboard.board import BLOCK, Board, Line
 
 NAMED = 4
 ALONE = "significantly before every other complete row"
@@ -47,7 +50,12 @@ def findings(board: Board, budget: str, control: str) -> list[tuple[str, str]]:
     blocks = [(lines, _ranked(lines)) for lines in board.headlines(budget)]
     found = []
     for lines, ranked in sorted(blocks, key=lambda block: not _contest(block[1])):
-        said = [_leader(ranked), _control(lines, ranked, control), _losses(board, lines)]
+        said = [
+            _leader(ranked),
+            _control(lines, ranked, control),
+            _declared(board, lines[0], control),
+            _losses(board, lines),
+        ]
         if any(said):
             found.append((_where(lines[0]), " ".join(filter(None, said))))
     return found
@@ -91,15 +99,13 @@ def _leader(ranked: list[Line]) -> str:
         return f"{name} has {_score(best)}; no other row is complete."
     text = f"{name} has the best mean, {_score(best)}."
     groups = {
-        "It is significantly better than {}.": "worse",
-        "It is not told apart from {}.": "not told apart",
-        "There are too few seeds to tell it from {}.": "too few seeds to tell",
+        "significantly better than {}": "worse",
+        "not told apart from {}": "not told apart",
+        "of too few seeds to tell it from {}": "too few seeds to tell",
     }
-    for words, verdict in groups.items():
-        names = [line.standing.name for line in rest if line.standing.verdict == verdict]
-        if names:
-            text += " " + words.format(_names(names))
-    return text
+    said = _grouped(groups, {line.standing.name: line.standing.verdict for line in rest})
+    tested = _count(len(ranked) * len(rest) // 2, "pair")
+    return f"{text} Adjusted over the {tested} of complete rows here, it is {said}."
 
 
 def _control(lines: list[Line], ranked: list[Line], control: str) -> str:
@@ -121,6 +127,47 @@ def _control(lines: list[Line], ranked: list[Line], control: str) -> str:
         f"{behind.effect:.1f} points{interval} behind {title(ranked[0].standing.name)}: "
         f"{own.standing.verdict}."
     )
+
+
+def _declared(board: Board, line: Line, control: str) -> str:
+    """What `harbench table` tests: the control against the rows that the protocol declares.
+
+    Unlike the ranks it does not depend on which other rows lie in the folder.
+    """
+    rules = replace(board.statements[line.entry.protocol].rules, control=control)
+    part = next(f for f in board.frames if tuple(f.iloc[0][BLOCK]) == line.entry.block)
+    part = only(part, [board.statements[line.entry.protocol].condition])
+    names = sorted(part["name"].unique())
+    if rules.rows is None or control not in names:
+        return ""
+    found = compare_all(part, names, rules)
+    verdicts = {n: r.verdict(rules.alpha) or "unclear" for n, r in found.items() if r.tested}
+    groups = {
+        "significantly better than {}": "better",
+        "significantly worse than {}": "worse",
+        "not told apart from {}": "unclear",
+        "of too few seeds to tell it from {}": "n/a",
+    }
+    if not verdicts:
+        return ""
+    family = _count(len(rules.compared(names)), "row")
+    return (
+        f"Of the {family} that the protocol declares to be compared with it {title(control)} is "
+        f"{_grouped(groups, verdicts)}."
+    )
+
+
+def _grouped(groups: Mapping[str, str], verdicts: Mapping[str, str]) -> str:
+    """The rows of each verdict, in words."""
+    found = {
+        words: [name for name, verdict in verdicts.items() if verdict == wanted]
+        for words, wanted in groups.items()
+    }
+    return "; ".join(words.format(_names(names)) for words, names in found.items() if names)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _loses(condition: str) -> bool:

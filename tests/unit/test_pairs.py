@@ -66,15 +66,32 @@ def test_scores_of_a_pair_are_of_what_both_have() -> None:
 def test_means_over_datasets_are_of_the_same_ones() -> None:
     frame = named(records(SCORES, datasets=("x", "y"), conditions=(CLEAN, MIXED)))
     lacks = (frame["method"] == "cnn") & (frame["dataset"] == "y") & (frame["rate"] > 0)
-    assert set(everywhere(frame, "rate")["dataset"]) == {"x", "y"}
-    assert set(everywhere(frame[~lacks], "rate")["dataset"]) == {"x"}
+    assert set(everywhere(frame, ["rate"])["dataset"]) == {"x", "y"}
+    assert set(everywhere(frame[~lacks], ["rate"])["dataset"]) == {"x"}
+    late = lacks & (frame["seed"] > 2)
+    seeds = everywhere(frame[~late], ["scale", "rate"]).groupby(["name", "dataset"])["seed"]
+    assert seeds.unique().map(sorted).to_dict() == {
+        (name, dataset): [0, 1, 2] if (name, dataset) == ("cnn", "y") else [0, 1, 2, 3, 4]
+        for name in SCORES
+        for dataset in ("x", "y")
+    }
     kept = shared(frame[~lacks], ["dataset", "rate"])
     assert set(zip(kept["dataset"], kept["rate"], strict=True)) == {("x", 0), ("x", 0.1), ("y", 0)}
     apart = (frame["method"] == "cnn") == (frame["dataset"] == "x")
     with pytest.raises(HarbenchError, match="No dataset has all rows"):
-        everywhere(frame[apart], "rate")
+        everywhere(frame[apart], ["rate"])
     with pytest.raises(HarbenchError, match="no dataset, rate in common"):
         shared(frame[apart], ["dataset", "rate"])
+
+
+def test_parts_of_the_clean_windows_count_once() -> None:
+    whole, part = (Condition("robust", scale, 0.0) for scale in ("clean", "complete"))
+    frame = named(records({"a": [1, 2, 3], "b": [0, 4, 0]}, conditions=(whole, part)))
+    frame.loc[(frame["scale"] == "complete") & (frame["name"] == "a"), "accuracy"] = 0.9
+    (pair,) = pairs(frame, "a", "b", "accuracy").differences
+    assert pair.tolist() == [1, -2, 3]
+    apart = frame[frame["scale"] == "complete"]
+    assert pairs(apart, "a", "b", "accuracy").differences[0].tolist() == [90, 86, 90]
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,33 @@ def test_holes_are_marked_and_refused() -> None:
     assert [cell.strip() for cell in line.split("|")][4] == "4"
 
 
+def test_rows_with_fewer_seeds_are_not_ranked() -> None:
+    frame = records(SCORES, conditions=(CLEAN, MIXED))
+    frame = frame.assign(rules=frame["rules"].iloc[0])
+    best = max(SCORES, key=lambda name: sum(SCORES[name]))
+    fewer = frame[~((frame["method"] == best) & (frame["seed"] == 4))]
+    table = paper_table(fewer, [CLEAN, MIXED], RULES)
+    first = next(iter(table.ranks))
+    assert table.short == [best] and first != best and table.ranks[first] == 1.0
+    assert best not in table.average and first in table.average
+    places = {name: cells[0].rank for name, cells in table.rows.items() if cells[0]}
+    assert places[best] == 0 and places[first] == 1
+    assert any(note.startswith("Fewer seeds than others, so not ranked") for note in table.notes)
+
+
+def test_columns_of_other_seeds_are_not_averaged() -> None:
+    frame = records(SCORES, conditions=(CLEAN, MIXED))
+    frame = frame.assign(rules=frame["rules"].iloc[0])
+    fewer = frame[~((frame["scale"] == "mixed") & (frame["seed"] > 2))]
+    table = paper_table(fewer, [CLEAN, MIXED], RULES)
+    assert not table.average and len(table.ranks) == len(SCORES) and not table.short
+    assert {result.n for result in table.overall.values()} == {3}
+    notes = " ".join(table.notes)
+    assert "No averages: columns of one dataset rest on different seeds." in notes
+    assert "blocks that a difference rests on" in notes
+    assert "average" not in written(table, "csv").splitlines()[0]
+
+
 def test_footnotes_say_what_was_done() -> None:
     notes = " ".join(paper_table(records(SCORES), [CLEAN], RULES).notes)
     for words in (

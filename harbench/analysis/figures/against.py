@@ -37,7 +37,7 @@ def slope(frame: pd.DataFrame, control: str, metric: str = "f1_macro") -> Figure
     data = data[data["scale"].isin(("clean", "mixed"))].assign(method=data["name"])
     require_names(data, [control])
     require_one_training(data)
-    asked, data = data, everywhere(data, "rate")
+    asked, data = data, everywhere(data, ["rate"])
     found = robustness_slopes(data, metric, control).sort_values("slope", ascending=False)
     names = [str(name) for name in found.index]
     data = data[data["name"].isin(names)]

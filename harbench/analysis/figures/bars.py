@@ -17,6 +17,7 @@ from harbench.analysis.figures.words import about, far_below, mean_of
 from harbench.analysis.pairs import (
     METRICS,
     named,
+    once,
     pairs,
     place,
     require_one_training,
@@ -100,7 +101,7 @@ def cost(frame: pd.DataFrame, metric: str = "f1_macro", control: str = "") -> Fi
     """
     data = named(frame)
     require_one_training(data)
-    asked, data = data, shared(data, ["dataset", "seed", "scale", "rate"])
+    asked, data = data, shared(once(data), ["dataset", "seed", "scale", "rate"])
     scores = {str(name): mean_of(rows, metric).value for name, rows in data.groupby("name")}
     runs = data.drop_duplicates(["name", "dataset", "seed"])
     seconds = runs.groupby("name")["train_seconds"].mean().clip(lower=0.1)

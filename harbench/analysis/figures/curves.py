@@ -40,9 +40,9 @@ Points = dict[float, Mean]
 def missing(frame: pd.DataFrame, metric: str = "f1_macro", control: str = "") -> Figure:
     """A panel per scale: mean over datasets and seeds against the missing rate, 95 % bands.
 
-    A panel averages the datasets on which each of its rows has all of its rates. Clean records
-    count as rate 0 of every scale, once for all protocols that train alike; others are refused.
-    What lies far below all others is named and left off the axis.
+    A panel averages the datasets and seeds on which each of its rows has all of its rates. Clean
+    records count as rate 0 of every scale, once for all protocols that train alike; others are
+    refused. What lies far below all others is named and left off the axis.
     """
     data = named(frame)
     require_one_training(data)
@@ -53,10 +53,10 @@ def missing(frame: pd.DataFrame, metric: str = "f1_macro", control: str = "") ->
     for scale in scales:
         lost = set(data.loc[data["scale"] == scale, "name"])
         part = data[data["scale"].isin(("clean", scale)) & data["name"].isin(lost)]
-        part = everywhere(part, "rate")
+        part = everywhere(part, ["rate"])
         words = f"{scale}: {_datasets(part)}" if data["dataset"].nunique() > 1 else scale
         panels[words] = _lines(part, "rate", metric, 100)
-        parts.append(part)
+        parts.append(part.assign(panel=scale))
     asked, data = data, pd.concat(parts)
     middle = _middle(panels.values())
     gone = {name: middle[name] for name in far_below(middle)}
@@ -119,7 +119,7 @@ def sweep(
 def labels(frame: pd.DataFrame, metric: str = "f1_macro", control: str = "") -> Figure:
     """Clean scores against the labelled share of the training windows, on a logarithmic axis.
 
-    Means over the datasets on which each row has all of its shares.
+    Means over the datasets and seeds on which each row has all of its shares.
     """
     data = named(frame)
     data = data[(data["scale"] == "clean")].assign(share=100 * data["label_fraction"])
@@ -129,7 +129,7 @@ def labels(frame: pd.DataFrame, metric: str = "f1_macro", control: str = "") -> 
             "your own with another label_fraction."
         )
     require_one_training(data, (*TESTING, "label_fraction"))
-    asked, data = data, everywhere(data, "share")
+    asked, data = data, everywhere(data, ["share"])
     lines = _lines(data, "share", metric)
     middle = _middle([lines])
     gone = {name: middle[name] for name in far_below(middle)}

@@ -19,7 +19,16 @@ from harbench.analysis.figures.style import (
     new,
 )
 from harbench.analysis.figures.words import INTERVAL, Mean, about, far_below, limits, mean_of
-from harbench.analysis.pairs import capital, named, place, require_one_training, shared, tested
+from harbench.analysis.pairs import (
+    capital,
+    everywhere,
+    named,
+    once,
+    place,
+    require_one_training,
+    shared,
+    tested,
+)
 from harbench.discovery import title
 from harbench.errors import HarbenchError
 
@@ -72,10 +81,15 @@ def ranking(
 def _panels(data: pd.DataFrame, condition: tuple[str, float] | None) -> dict[str, pd.DataFrame]:
     """Title -> records: by dataset, or where there is one by condition."""
     if data["dataset"].nunique() > 1:
-        parts = [(name, shared(part, ["scale", "rate"])) for name, part in data.groupby("dataset")]
+        parts = [(name, _alike(part)) for name, part in once(data).groupby("dataset")]
         return {f"{name}\n{_conditions(part, condition)}": part for name, part in parts}
     keys = sorted(set(zip(data["scale"], data["rate"], strict=True)), key=place)
     return {tested(*k): data[(data["scale"] == k[0]) & (data["rate"] == k[1])] for k in keys}
+
+
+def _alike(part: pd.DataFrame) -> pd.DataFrame:
+    """What all rows have of one dataset, and of each the seeds that have all of it."""
+    return everywhere(shared(part, ["scale", "rate"]), ["scale", "rate"])
 
 
 def _conditions(part: pd.DataFrame, condition: tuple[str, float] | None) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from harbench.analysis.pairs import split_ratio
+from harbench.analysis.pairs import once, split_ratio
 from harbench.analysis.statistics import mean_score, resolution
 from harbench.discovery import title
 
@@ -32,7 +32,7 @@ class Mean:
 def mean_of(rows: pd.DataFrame, metric: str) -> Mean:
     """The mean over datasets and seeds; conditions of a seed are averaged first."""
     # Clean windows of several protocols count once.
-    each = rows.groupby(["dataset", "seed", "scale", "rate"])[metric].mean()
+    each = once(rows).groupby(["dataset", "seed", "scale", "rate"])[metric].mean()
     blocks = 100 * each.groupby(["dataset", "seed"]).mean()
     datasets = blocks.index.unique(0)
     groups = [blocks.xs(dataset).to_numpy() for dataset in datasets]
@@ -50,14 +50,15 @@ def about(
 ) -> str:
     """A caption: data, protocol, split, budget, seeds; then what is shown and which way is better.
 
-    frame: what is drawn. shown: what points and bands are. asked: what was to be drawn; datasets
-    that are not are named.
+    frame: what is drawn; with a column `panel` where panels may have other seeds. shown: what
+    points and bands are. asked: what was to be drawn; what is not is said.
     """
 
     def joined(column: str) -> str:
         return ", ".join(sorted(map(str, frame[column].unique())))
 
-    parts = frame.groupby(["name", "dataset"])["seed"].nunique().reset_index()
+    keys = ["name", "dataset", *(["panel"] if "panel" in frame else [])]
+    parts = frame.groupby(keys)["seed"].nunique().reset_index()
     low, high = int(parts["seed"].min()), int(parts["seed"].max())
     seeds = f"n = {low}" if low == high else f"n = {low} to {high}"
     facts = (
@@ -68,7 +69,15 @@ def about(
     less = f" Fewer seeds: {', '.join(sorted(map(title, few)))}." if few else ""
     gone = set() if asked is None else set(asked["dataset"]) - set(frame["dataset"])
     out = f" Left out, where rows lack: {', '.join(sorted(gone))}." if gone else ""
+    if asked is not None and _blocks(asked[asked["dataset"].isin(frame["dataset"])]) > _blocks(
+        frame
+    ):
+        out += " Seeds that lack conditions are left out."
     return f"{facts}{out}{less} {shown} {better}"
+
+
+def _blocks(frame: pd.DataFrame) -> int:
+    return len(frame[["name", "dataset", "seed"]].drop_duplicates())
 
 
 def far_below(values: Mapping[str, float]) -> list[str]:
