@@ -6,7 +6,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_args
 
 from harbench.errors import HarbenchError, unknown
 
@@ -120,6 +120,9 @@ class FitStage:
     epochs: ClassVar[int] = 1
 
 
+Selection = Literal["last", "validation"]
+
+
 @dataclass(frozen=True)
 class Stage:
     """A training by gradients. The engine owns its loop; the stage only says what is special.
@@ -145,7 +148,13 @@ class Stage:
     schedule: Callable[[float], float] | None = None
     clip: float | None = None
     frozen: Callable[[Any], Iterable[nn.Module]] | None = None
-    select: Literal["last", "validation"] = "last"
+    select: Selection = "last"
+
+    def __post_init__(self) -> None:
+        if self.select not in get_args(Selection):
+            raise HarbenchError(
+                f"Stage {self.name!r}: {unknown('select', self.select, get_args(Selection))}"
+            )
 
 
 class Method(ABC):

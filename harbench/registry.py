@@ -193,12 +193,22 @@ def protocol_names() -> list[str]:
     return sorted(_protocol_files())
 
 
+def _of_toml(path: Path) -> Protocol:
+    """A protocol of the user's own; its records must not take the place of a shipped one's."""
+    found, shipped = read_protocol(path), _protocol_files().get(path.stem)
+    if shipped and read_protocol(shipped).rules() != found.rules():
+        raise HarbenchError(
+            f"{path}: the suite has a protocol {path.stem!r} with other rules. Rename the file."
+        )
+    return found
+
+
 def protocol(name: str) -> Protocol:
     """The shipped protocol called `name`, or the one in the TOML file at the path `name`."""
     if name.endswith(".toml"):
         if not Path(name).is_file():
             raise HarbenchError(f"Protocol file {name} does not exist.")
-        return read_protocol(Path(name))
+        return _of_toml(Path(name))
     files = _protocol_files()
     if name not in files:
         # Path.is_file raises for a name that is too long to be one.

@@ -22,7 +22,7 @@ SHARED = {
     "code": (
         ["name"],
         "are of different code, which one row never averages",
-        "Run the outdated one again (harbench results rerun), or choose with --dataset.",
+        "Run the outdated one again (harbench run), or choose with --dataset.",
     ),
     "config": (
         ["name", *BLOCK],

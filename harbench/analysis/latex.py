@@ -32,6 +32,8 @@ SPECIAL = {
     "[": "{[}",
 }
 NUMBER = re.compile(r"(?P<whole>\d+)(?P<part>\.\d+)?(?: ± (?P<spread>\d+\.\d+))?")
+# Not within a word, or between two numbers.
+MINUS = re.compile(r"(?<!\w)-(?=\d)")
 # Marks take no room, so that numbers stay aligned.
 MARKS = {"*": r"\rlap{$^{*}$}", "†": r"\rlap{$^{\dagger}$}"}
 
@@ -47,8 +49,8 @@ def latex(sheets: Sequence[Sheet]) -> str:
 
 def escape(text: str) -> str:
     """The text with all that LaTeX would obey made harmless, and minus signs as such."""
-    plain = "".join(SPECIAL.get(character, character) for character in text)
-    return re.sub(r"(?<![\w}])-(?=\d)", "$-$", plain)
+    pieces = MINUS.split(text)
+    return "$-$".join("".join(SPECIAL.get(each, each) for each in piece) for piece in pieces)
 
 
 def _floats(sheet: Sheet) -> Iterator[str]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pandas as pd
 
-GROUP = ["dataset", "protocol", "budget", "method", "variant", "scale", "rate"]
+# Records that differ here are never averaged.
+SAME = ["code", "rules", "fingerprint", "evaluator"]
+GROUP = ["dataset", "protocol", "budget", "method", "variant", "scale", "rate", *SAME]
 
 
 def summarise(frame: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
-    """One row per method and condition, in the frame's order; shares become percent.
+    """One row per method, condition and `SAME`, in the frame's order; shares become percent.
 
     Columns: GROUP, n_seeds, and <metric>_mean, <metric>_sd (ddof 1, NaN for a single seed).
     """

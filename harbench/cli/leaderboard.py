@@ -77,13 +77,15 @@ def submit(
     ] = None,
 ) -> None:
     """Pack records, their methods' code and a lock of versions into one zip, checked."""
-    from harbench.data.paths import writing
-    from harbench.leaderboard.submission import pack, unpack
+    from harbench.data.paths import require_other, writing
+    from harbench.leaderboard.submission import pack, require_code, unpack
 
+    require_other(out, [*paths, *(method or ())])
     data = pack(paths, method or ())
+    held = unpack(data, str(out))
+    require_code(held, method or ())
     with writing(out) as temporary:
         temporary.write_bytes(data)
-    held = unpack(data, str(out))
     say(f"Wrote {out}: {len(held.records)} records, methods {', '.join(held.methods)}.")
     say(f"sha256 of its content: {held.digest}")
 
@@ -111,12 +113,13 @@ def audit(
     Same bits, same predictions, inside the interval, or failed (then the exit code is 1). The page
     shows it: harbench leaderboard build --audit audit.json.
     """
-    from harbench.data.paths import write_json
+    from harbench.data.paths import require_other, write_json
     from harbench.leaderboard.audit import audit as carry_out
     from harbench.leaderboard.audit import drawn
     from harbench.leaderboard.audits import AuditedCell
     from harbench.leaderboard.submission import read_submission
 
+    require_other(out, [submission])
     limit = math.inf if at_most is None else at_most
     held = read_submission(submission)
     say(f"{submission}: {len(held.records)} records hold; sha256 {held.digest}")

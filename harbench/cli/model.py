@@ -75,10 +75,12 @@ def predict(
 
     from harbench import model
     from harbench.data.devices import taken_apart
-    from harbench.data.paths import writing
+    from harbench.data.paths import require_other, writing
     from harbench.data.tables import read_recording
     from harbench.outside import spreadsheet
 
+    if out is not None:
+        require_other(out, recording)
     found = model.load(folder, method)
     given = read_recording(recording, found.info, found.card.max_gap)
     if taken_apart(given.values):

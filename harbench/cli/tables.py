@@ -14,7 +14,7 @@ from rich.text import Text
 
 from harbench.analysis.notes import leaks, seeds_and_sizes
 from harbench.analysis.pairs import row_names, tested
-from harbench.analysis.summary import summarise
+from harbench.analysis.summary import SAME, summarise
 
 METRICS = {"f1_macro": "macro F1", "accuracy": "accuracy", "f1_weighted": "weighted F1"}
 # Longer names are wrapped before a "+" and go on beside the next conditions.
@@ -32,7 +32,7 @@ def results_tables(frame: pd.DataFrame) -> Iterator[Group]:
             table.add_column(column, no_wrap=True)
         for column in ("seeds", *METRICS.values()):
             table.add_column(column, justify="right", no_wrap=True)
-        for name, rows in part.groupby(row_names(part), sort=False):
+        for (name, *_), rows in part.groupby([row_names(part), *SAME], sort=False):
             for label, cells in zip_longest(_wrapped(str(name)), _cells(rows), fillvalue=""):
                 table.add_row(label, *cells)
         yield Group(Text(f"{dataset} · {protocol} · budget {budget} · %", "bold"), table, "")
@@ -59,4 +59,7 @@ def _cell(mean: float, spread: float) -> str:
 def footnote(frame: pd.DataFrame) -> str:
     """What a reader must know to read the tables right."""
     first = "Mean ± standard deviation over seeds; macro F1 decides."
-    return "\n".join([first, *seeds_and_sizes(frame), *leaks(frame)])
+    kinds = frame.groupby(["dataset", "protocol", "budget", row_names(frame)])[SAME].nunique()
+    apart = ["A row that is there again has records of other code, rules or data, which are never "
+             "averaged."] if (kinds > 1).any(axis=None) else []  # fmt: skip
+    return "\n".join([first, *apart, *seeds_and_sizes(frame), *leaks(frame)])

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,13 @@ def data_dir() -> Path | None:
     """`$HARBENCH_DATA`, the folder with raw archives, if set."""
     folder = os.environ.get("HARBENCH_DATA")
     return Path(folder) if folder else None
+
+
+def require_other(out: Path, inputs: Iterable[Path]) -> None:
+    """Raise HarbenchError where what is to be written would take the place of what is read."""
+    for each in inputs:
+        if out.resolve() == each.resolve():
+            raise HarbenchError(f"--out {out} is what is read, and would be lost. Choose another.")
 
 
 @contextmanager

@@ -73,6 +73,11 @@ def audit(
     Trainings go into a cache of their own, so that nothing finished before is taken for a re-run.
     """
     started, names = now(), drawn(submission, salt, count, at_most)
+    if not names:
+        raise HarbenchError(
+            f"Nothing was run again: no record says that it trained within {at_most:g} s. "
+            "Allow more with --at-most, or leave it out."
+        )
     strangers = foreign(submission, names)
     if strangers and not run_code:
         raise HarbenchError(NOT_RUN.format(name="The submission", method=strangers[0]))

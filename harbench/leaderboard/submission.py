@@ -20,8 +20,10 @@ from pathlib import Path, PurePosixPath
 
 from harbench import __version__, discovery
 from harbench.errors import HarbenchError, one_line
+from harbench.registry import method_class
 from harbench.running.reading import misfit, read_folder, read_record
 from harbench.running.records import Identity, Record
+from harbench.training.identity import method_code
 
 MANIFEST, LOCK, SCHEMA = "manifest.json", "requirements.txt", 1
 WORD = r"[A-Za-z0-9_][A-Za-z0-9_+=.,-]{0,199}"
@@ -102,6 +104,21 @@ def unpack(data: bytes, where: str) -> Submission:
         if record.identity.method not in methods:
             raise HarbenchError(f"{where}: {name}: lacks methods/{record.identity.method}.py.")
     return Submission(_digest(files), records, methods, files[LOCK].decode(errors="replace"))
+
+
+def require_code(submission: Submission, methods: Iterable[Path]) -> None:
+    """Raise HarbenchError where the code of a method is not what made its records.
+
+    methods: files of methods that are not registered here; they are imported.
+    """
+    sources = {path.stem: str(path.absolute()) for path in methods}
+    for name, (_, record) in submission.records.items():
+        method = record.identity.method
+        source = sources.get(method, method)
+        if method_code(method_class(source)) != record.identity.code:
+            raise HarbenchError(
+                f"{name} was made by other code than today's {source}: run it again, then submit."
+            )
 
 
 def lock() -> str:

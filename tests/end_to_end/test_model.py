@@ -72,6 +72,7 @@ def test_a_recording_is_classified_window_by_window(
     # The last sensor was not worn.
     table.iloc[:, : -len(info.channels)].to_csv(tmp_path / "day.csv", index=False)
     day, out = tmp_path / "day.csv", tmp_path / "o.csv"
+    assert "would be lost" in cli("model", "predict", tmp_path / "m", day, "--out", day).err
     done = cli("model", "predict", tmp_path / "m", day, "--out", out)
     assert done.code == 0, done.err
     found = pd.read_csv(out)

@@ -115,7 +115,15 @@ def caption_of(drawn: Figure) -> str:
 def test_curves_are_of_datasets_that_all_rows_have() -> None:
     drawn = curves.labels(labelled())
     assert "Data x; " in caption_of(drawn) and "Left out, where rows lack: y." in caption_of(drawn)
+    single = labelled()
+    single = single[~((single["method"] == "cnn") & (single["protocol"] == "full-labels"))]
+    found = curves.labels(single)
+    assert "One share only, so left out: CNN." in caption_of(found)
+    assert "CNN" not in [line.get_label() for line in found.axes[0].get_lines()]
     frame = grid()
+    late = (frame["method"] == "cnn") & (frame["rate"] > 0) & (frame["seed"] > 2)
+    seeds = caption_of(curves.missing(frame[~late]))
+    assert "n = 3 to 5 seeds. Seeds that lack conditions are left out." in seeds
     lacks = (frame["method"] == "cnn") & (frame["dataset"] == "y") & (frame["rate"] == 0.15)
     drawn = curves.missing(frame[~lacks])
     assert drawn.axes[0].get_title() == "mixed: x"

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from unit.toy import Toy
 
 from harbench import registry
 from harbench.errors import BrokenCodeError, HarbenchError
-from harbench.method import METHODS, Method, register_method
+from harbench.method import METHODS, Method, Stage, register_method
 
 FILE = """
 from unit.toy import Toy, ToyConfig
@@ -80,6 +81,21 @@ def test_a_file_that_was_meant_is_named(
     (tmp_path / "my_net.py").touch()
     with pytest.raises(HarbenchError, match=rf"as in --{kind} \./my_net\.py"):
         find("my_net")
+
+
+def test_a_protocol_file_takes_no_shipped_name(tmp_path: Path) -> None:
+    file = tmp_path / "clean.toml"
+    shipped = Path(__file__).parents[2] / "protocols" / "clean.toml"
+    file.write_text(shipped.read_text())
+    assert registry.protocol(str(file)).rules() == registry.protocol("clean").rules()
+    file.write_text('description = "other"\nlabel_fraction = 0.5\n')
+    with pytest.raises(HarbenchError, match="has a protocol 'clean' with other rules"):
+        registry.protocol(str(file))
+
+
+def test_a_stage_selects_in_one_of_two_ways() -> None:
+    with pytest.raises(HarbenchError, match="Did you mean 'validation'"):
+        Stage("s", lambda *_: {}, 1, 8, True, torch.optim.Adam, select="Validation")  # type: ignore[arg-type]
 
 
 def test_a_name_too_long_for_a_file_is_unknown() -> None:

@@ -263,6 +263,16 @@ def test_a_changed_number_does_not_pass(cli: Cli, spar_cache: Path, tmp_path: Pa
     path.write_text(json.dumps(values))
     assert cli("leaderboard", "submit", path, "--out", zip_file).code == 0
     assert "same predictions" in cli(*again).out
+    hasty = cli(*again, "--at-most", "0")
+    assert hasty.code == 2 and "Nothing was run again" in hasty.err
+    kept = zip_file.read_bytes()
+    assert "would be lost" in cli(*again[:-1], zip_file).err
+    assert "would be lost" in cli("leaderboard", "submit", path, "--out", path).err
+    other = {**values, "identity": {**values["identity"], "code": "0" * 64}}
+    path.write_text(json.dumps(other))
+    refused = cli("leaderboard", "submit", path, "--out", zip_file)
+    assert refused.code == 2 and "made by other code than today's random_forest" in refused.err
+    assert zip_file.read_bytes() == kept
     values["identity"]["fingerprint"] = "0" * 64
     path.write_text(json.dumps(values))
     assert cli("leaderboard", "submit", path, "--out", zip_file).code == 0

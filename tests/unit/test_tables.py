@@ -14,10 +14,11 @@ from rich.console import Console
 from unit.frames import CLEAN, MIXED, RULES, SCORES, records, written
 
 from harbench.analysis.compare import compare, compared, verdict
+from harbench.analysis.latex import escape
 from harbench.analysis.pairs import Condition, named, pairs
 from harbench.analysis.render import FORMATS
 from harbench.analysis.table import Rules, paper_table
-from harbench.cli.tables import results_tables
+from harbench.cli.tables import footnote, results_tables
 from harbench.errors import HarbenchError
 
 
@@ -158,6 +159,7 @@ def test_latex_is_escaped() -> None:
     assert r"bad\_one & 70.54 \pm 1.21 \rlap{$^{*}$} & 70.54 " in text
     assert r"\bfseries 96.20 \pm 0.57 " in text and r"\toprule" in text
     assert text.count("{") == text.count("}")
+    assert escape("-1.5 [-2.0, -1.0] lstm-5") == "$-$1.5 {[}$-$2.0, $-$1.0] lstm-5"
 
 
 def test_html_is_escaped() -> None:
@@ -334,6 +336,17 @@ def test_a_comparison_of_one_seed_makes_no_statement() -> None:
     texts = {lane.title: lane.pieces[0].text for lane in sheet.lanes}
     assert texts["a - b"] == "+10.00" and texts["verdict"] == "n/a"
     assert texts["lower"] == texts["upper"] == texts["same"] == ""
+
+
+def test_results_of_other_rules_or_code_are_no_mean() -> None:
+    frame = records({"cnn": [50.0, 70.0]})
+    frame.loc[frame["seed"] == 1, "code"] = "1" * 64
+    text = io.StringIO()
+    for table in results_tables(frame):
+        Console(file=text, width=80).print(table)
+    assert "50.00" in text.getvalue() and "70.00" in text.getvalue()
+    assert "60.00" not in text.getvalue() and "other code" in footnote(frame)
+    assert "other code" not in footnote(records({"cnn": [50.0, 70.0]}))
 
 
 def test_results_fit_eighty_columns_and_break_no_option() -> None:

@@ -119,7 +119,8 @@ def sweep(
 def labels(frame: pd.DataFrame, metric: str = "f1_macro", control: str = "") -> Figure:
     """Clean scores against the labelled share of the training windows, on a logarithmic axis.
 
-    Means over the datasets and seeds on which each row has all of its shares.
+    Means over the datasets and seeds on which each row has all of its shares. Rows with one share
+    only are named and left out.
     """
     data = named(frame)
     data = data[(data["scale"] == "clean")].assign(share=100 * data["label_fraction"])
@@ -129,6 +130,11 @@ def labels(frame: pd.DataFrame, metric: str = "f1_macro", control: str = "") -> 
             "your own with another label_fraction."
         )
     require_one_training(data, (*TESTING, "label_fraction"))
+    shares_of = data.groupby("name")["share"].nunique()
+    single = shares_of.index[shares_of < 2]
+    data = data[~data["name"].isin(single)]
+    if data.empty:
+        raise HarbenchError("No row has two labelled shares; run one under both protocols.")
     asked, data = data, everywhere(data, ["share"])
     lines = _lines(data, "share", metric)
     middle = _middle([lines])
@@ -142,7 +148,8 @@ def labels(frame: pd.DataFrame, metric: str = "f1_macro", control: str = "") -> 
     axes.set_xticks(shares, [f"{share:g}" for share in shares])
     axes.set_xticks([], minor=True)
     _finish(figure, [lines], gone, style, control)
-    shown = f"Complete test windows. {_shown([lines], control, gone)}"
+    less = f" One share only, so left out: {', '.join(map(title, single))}." if len(single) else ""
+    shown = f"Complete test windows. {_shown([lines], control, gone)}{less}"
     caption(figure, about(data, shown, asked=asked))
     return figure
 

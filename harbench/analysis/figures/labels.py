@@ -75,6 +75,7 @@ def label_ends(
             annotation_clip=False,
             parse_math=False,
             arrowprops={"arrowstyle": "-", "color": looks[name]["color"], "linewidth": 0.6,
+                        "linestyle": ":",  # solid it would look like more of the line
                         "shrinkA": 1, "shrinkB": 2, "relpos": (0, 0.5)},
         )  # fmt: skip
 
