@@ -19,6 +19,11 @@ SHARED = {
     ),
     "rules": (BLOCK, "follow different rules under one protocol name", "Run one again."),
     "split": ([*BLOCK, "seed"], "have different splits for one seed", "Run one again."),
+    "truth": (
+        [*BLOCK, "seed"],
+        "count other windows of a class in one test part",
+        "One of them is wrong: run it again.",
+    ),
     "code": (
         ["name"],
         "are of different code, which one row never averages",
@@ -41,8 +46,9 @@ def require_comparable(frame: pd.DataFrame) -> None:
     """Raise HarbenchError, naming two files, where records must not be paired or averaged.
 
     frame: with the column `name` of table rows. Records are paired only where data (fingerprint),
-    rules, evaluator and the split of a seed agree; the records of one row share code,
-    precision and, unless it was searched for, configuration; no cell has two records of one seed.
+    rules, evaluator, the split of a seed and its windows of each class agree; the records of one
+    row share code, precision and, unless it was searched for, configuration; no cell has two
+    records of one seed.
     """
     for column, (keys, fault, advice) in SHARED.items():
         # A search belongs to one seed and may choose otherwise than that of another.

@@ -17,7 +17,7 @@ from harbench.cli.say import say
 from harbench.cli.table import Filter, chosen, headline, rules_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from harbench.analysis.table import Rules
     from harbench.leaderboard.board import Board, Statement
@@ -78,6 +78,7 @@ def report(
         audit,
         lambda p: quote(os.path.relpath(p.absolute(), start)),
         probes=root,
+        protocols=protocol or (),
     )
     with writing(out) as temporary:
         temporary.write_bytes(pdf(text) if wanted is Page.pdf else text.encode())
@@ -91,17 +92,18 @@ def page_of(
     link: Callable[[Path], str],
     heading: str = "",
     probes: Path | None = None,
+    protocols: Sequence[str] = (),
 ) -> str:
     """The page of some records.
 
     link: from a record's path to its address on the page. probes: the folder whose probes of
-    sensors are shown, too.
+    sensors are shown, too. protocols: those asked for, of which files are read.
     """
     from harbench.leaderboard.audits import read_audits
     from harbench.leaderboard.maps import sensor_maps
     from harbench.leaderboard.page import Shown, page
 
-    board = board_of(records)
+    board = board_of(records, protocols)
     for reason in board.apart:
         say(f"harbench: not compared: {reason}", err=True)
         left_out.set(True)
@@ -111,31 +113,36 @@ def page_of(
     return page(board, shown)
 
 
-def board_of(records: list[tuple[Path, Record]]) -> Board:
-    """The board of some records, by what their protocols declare."""
+def board_of(records: list[tuple[Path, Record]], protocols: Sequence[str] = ()) -> Board:
+    """The board of some records, by what their protocols declare (`statements`)."""
     from harbench.leaderboard.board import make_board
     from harbench.running.rows import frame
 
-    return make_board(records, frame, statements(records))
+    return make_board(records, frame, statements(records, protocols))
 
 
-def statements(records: list[tuple[Path, Record]]) -> dict[str, Statement]:
-    """What each protocol of the records claims; one without a file: its hardest condition."""
+def statements(
+    records: list[tuple[Path, Record]], protocols: Sequence[str] = ()
+) -> dict[str, Statement]:
+    """What each protocol of the records claims; one without a file: its clean condition.
+
+    protocols: names, and files of protocols that the suite does not have.
+    """
     from harbench import registry
     from harbench.analysis.pairs import Condition
     from harbench.leaderboard.board import Statement
 
-    known, found = set(registry.protocol_names()), {}
+    files = {Path(name).stem: name for name in protocols if name.endswith(".toml")}
+    known = {name: name for name in registry.protocol_names()} | files
+    found = {}
     for _, record in records:
         name = record.identity.protocol
         if name in known:
-            said = registry.protocol(name)
+            said = registry.protocol(known[name])
             seeds = () if said.seeds == "subjects" else said.seeds
             found[name] = Statement(headline(said), rules_of(said), seeds)
         else:
-            last = max(record.conditions, key=lambda row: (row.rate, row.scale))
-            condition = Condition(name, last.scale, last.rate)
-            found[name] = Statement(condition, rules_of(None))
+            found[name] = Statement(Condition(name, "clean", 0.0), rules_of(None))
     return found
 
 

@@ -35,7 +35,8 @@ def learning_curves(
             continue
         for trial in record.trials:
             name = _spec(search.method, {**search.config, **trial.values})
-            if trial.stages:
+            # A stage that keeps its last epoch is not scored on the way.
+            if trial.stages and trial.stages[-1].scored:
                 found[name, search.dataset, search.seed] = trial.stages[-1]
     names = {name for name, *_ in found}
     for name in sorted(wanted - names) if found else ():

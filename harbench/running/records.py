@@ -95,6 +95,8 @@ class Identity(_Part):
         folds = rules.pop("folds", 1)
         if type(folds) is not int or folds < 1:
             raise ValueError(f"rules.folds: {folds!r} is no number of folds")
+        if self.rules.get("split") == "subject" and self.seed >= folds:
+            raise ValueError(f"seed {self.seed} is none of the {folds} folds, 0 to {folds - 1}")
         try:
             return Protocol(name=self.protocol, description="", **rules).conditions
         except ValidationError as error:
@@ -119,6 +121,11 @@ class ConditionScores(_Part):
     ece: Share
     confusion: list[list[Count]]
     n: Positive
+
+    @property
+    def truth(self) -> list[int]:
+        """How many windows each class has."""
+        return [sum(row) for row in self.confusion]
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -231,6 +238,9 @@ class Record(_Part):
             raise ValueError("the condition clean is missing")
         if len({len(row.confusion) for row in self.conditions}) > 1:
             raise ValueError("the confusion matrices are of different sizes")
+        whole = [row for each, row in zip(found, self.conditions, strict=True) if each.whole]
+        if len({tuple(row.truth) for row in whole}) > 1:
+            raise ValueError("the conditions count other windows of a class, of one test part")
         for condition, row in zip(found, self.conditions, strict=True):
             if row.n > self.split.test or (condition.whole and row.n < self.split.test):
                 raise ValueError(f"{condition}: {row.n} of {self.split.test} test windows scored")

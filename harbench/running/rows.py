@@ -67,6 +67,7 @@ def assemble(rows: Iterable[Row], confusion: bool = False) -> pd.DataFrame:
 def row_of(path: Path, record: Record, confusion: bool = False) -> Row:
     """What a table says of a record; label and path are left to `assemble`."""
     identity, split, cost, made = record.identity, record.split, record.cost, record.provenance
+    clean = next(each for each in record.conditions if each.scale == "clean")
     facts = {
         "variant": visible(record.variant, lines=False),
         "dataset": visible(identity.dataset, lines=False),
@@ -85,6 +86,7 @@ def row_of(path: Path, record: Record, confusion: bool = False) -> Row:
         "leakage": split.leakage,
         "touching": split.touching,
         "split": split.digest,
+        "truth": " ".join(map(str, clean.truth)),
         "split_kind": identity.rules["split"],
         "fingerprint": identity.fingerprint,
         "rules": json.dumps(identity.rules, sort_keys=True),

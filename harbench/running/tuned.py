@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 from shlex import quote
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harbench.dataset import HARDataset
 from harbench.errors import HarbenchError, first_wrong
@@ -24,7 +24,7 @@ from harbench.method import Budget
 from harbench.options import as_json
 from harbench.protocol import Protocol
 from harbench.running.configure import Tuned
-from harbench.running.records import Provenance
+from harbench.running.records import Provenance, Share
 from harbench.running.scout import Planned
 
 
@@ -36,20 +36,26 @@ class Curve(_Part):
     """One stage of a trial. steps: in each epoch. scored: epochs that were scored on validation."""
 
     stage: str
-    epochs: int
-    steps: int
-    best_epoch: int
+    epochs: Annotated[int, Field(ge=0)]
+    steps: Annotated[int, Field(ge=1)]
+    best_epoch: Annotated[int, Field(ge=0)]
     seconds: float
     scored: list[int]
-    validation_f1: list[float]
+    validation_f1: list[Share]
     validation_loss: list[float]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if len({len(self.scored), len(self.validation_f1), len(self.validation_loss)}) > 1:
+            raise ValueError("scored, validation_f1 and validation_loss differ in length")
+        return self
 
 
 class Trial(_Part):
     """One configuration and its macro-F1 on the validation windows; error: why it has none."""
 
     values: dict[str, Any]
-    f1_macro: float | None
+    f1_macro: Share | None
     seconds: float
     error: str = ""
     stages: list[Curve] = []
@@ -87,6 +93,12 @@ class TuningRecord(_Part):
     trials: list[Trial]
     best: int | None
     provenance: Provenance
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.best is not None and not 0 <= self.best < len(self.trials):
+            raise ValueError(f"best: there is no trial {self.best}")
+        return self
 
 
 def training_rules(protocol: Protocol) -> dict[str, Any]:

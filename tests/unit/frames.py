@@ -73,6 +73,7 @@ def records(
             "label_fraction": rules(condition.protocol)["label_fraction"],
             "evaluator": 1,
             "code": method,
+            "truth": "50 50",
             "config": "{}",
             "tuned": 0,
             "n_validation": 100,

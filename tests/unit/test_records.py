@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from unit.frames import made_up_identity, made_up_record
 
 from harbench.errors import HarbenchError
+from harbench.evaluation.metrics import from_confusion
 from harbench.running.reading import LARGEST, OLDER, read_folder, read_record
 from harbench.running.records import Identity, Record
 
@@ -129,6 +130,11 @@ def test_conditions_follow_the_rules(tmp_path: Path) -> None:
     put(place(tmp_path), {**record, "conditions": [{**clean, "scale": "mixed", "rate": 0.1}]})
     with pytest.raises(HarbenchError, match="clean is missing"):
         read_record(place(tmp_path))
+    other = from_confusion([[11, 0], [0, 9]])
+    mixed = {**clean, **other, "scale": "mixed", "rate": 0.1, "confusion": [[11, 0], [0, 9]]}
+    put(place(tmp_path), {**record, "conditions": [clean, mixed]})
+    with pytest.raises(HarbenchError, match="count other windows of a class"):
+        read_record(place(tmp_path))
     gaps = {**clean, "scale": "gaps"}
     put(place(tmp_path), {**record, "conditions": [clean, gaps]})
     read_record(place(tmp_path))
@@ -140,6 +146,14 @@ def test_conditions_follow_the_rules(tmp_path: Path) -> None:
     put(place(tmp_path), {**record, "conditions": [clean, wider]})
     with pytest.raises(HarbenchError, match="matrices are of different sizes"):
         read_record(place(tmp_path))
+
+
+def test_a_seed_is_one_of_the_folds(tmp_path: Path) -> None:
+    record = change(values(4), "identity.rules.split", "subject")
+    record["identity"]["rules"]["folds"] = 5
+    read_record(put(place(tmp_path, 4), record))
+    with pytest.raises(HarbenchError, match="seed 5 is none of the 5 folds, 0 to 4"):
+        read_record(put(place(tmp_path, 5), change(record, "identity.seed", 5)))
 
 
 def test_as_many_people_as_windows_are_possible(tmp_path: Path) -> None:

@@ -222,6 +222,7 @@ MUTATIONS = {
     "fingerprint": ("other data", "different data under one name"),
     "rules": ('{"split": "random", "rates": [0.2]}', "different rules under one protocol name"),
     "split": ("another split", "different splits for one seed"),
+    "truth": ("51 49", "count other windows of a class in one test part"),
     "evaluator": (2, "different versions of the evaluation"),
     "code": ("older code", "different code, which one row never averages"),
     "config": ('{"width": 8}', "different configurations, which one row never averages"),
