@@ -16,6 +16,8 @@ Format = Annotated[
 Folder = Annotated[Path, typer.Argument(help="Folder that `harbench model export` wrote.")]
 File = Annotated[str, typer.Option("--method", help="Python file of a method not registered.")]
 
+Data = Annotated[str, typer.Option("--dataset", help="Python file of a dataset not registered.")]
+
 
 @app.command()
 def export(
@@ -23,6 +25,7 @@ def export(
     out: Annotated[Path, typer.Option(help="Folder to write, empty or new.")],
     kind: Format = "safetensors",
     method: File = "",
+    dataset: Data = "",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
     """Write the network of a record with all that it needs to classify raw windows.
@@ -39,7 +42,7 @@ def export(
         raise unknown("format", kind, ("safetensors", "onnx"))
     model.require_free(out)
     require_writable(out)
-    found = export(record, method, device)
+    found = export(record, method, device, dataset)
     model.save(found, out)
     say(
         f"{out}: {found.method.name} for {len(found.info.sensors)} sensors at {found.info.rate:g} "

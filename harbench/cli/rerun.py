@@ -20,6 +20,9 @@ def rerun(
     method: Annotated[
         str, typer.Option("--method", help="Python file of a method not registered.")
     ] = "",
+    dataset: Annotated[
+        str, typer.Option("--dataset", help="Python file of a dataset not registered.")
+    ] = "",
     device: Annotated[
         str | None, typer.Option(help="auto, cpu or cuda; the record's by default.")
     ] = None,
@@ -41,7 +44,7 @@ def rerun(
     from harbench.running.rerun import obstacles, repeat
 
     first = "cpu" if read_record(record).cost.device == "cpu" else "cuda"
-    run, before = run_of(record, method, device or ("auto" if anyway else first))
+    run, before = run_of(record, method, device or ("auto" if anyway else first), dataset)
     reasons = obstacles(before, run)
     if reasons and not anyway:
         raise HarbenchError(

@@ -13,8 +13,9 @@ from typing import Any
 from harbench import registry
 from harbench.data import store
 from harbench.data.paths import cache_dir
+from harbench.errors import HarbenchError
 from harbench.method import budget
-from harbench.options import build
+from harbench.options import build, parse_spec
 from harbench.protocol import Protocol, shipped_gaps
 from harbench.running.configure import Configured
 from harbench.running.plan import Run, identity_of, resolve_device
@@ -51,10 +52,12 @@ def own_cache() -> Iterator[None]:
                 os.environ["HARBENCH_CACHE"] = given
 
 
-def run_of(path: Path, method: str = "", device: str = "auto") -> tuple[Run, Record]:
+def run_of(
+    path: Path, method: str = "", device: str = "auto", dataset: str = ""
+) -> tuple[Run, Record]:
     """The run that a record is of, as today's code and data make it, and the record.
 
-    method: the Python file of a method that is not registered. Raises HarbenchError where the
+    method, dataset: Python files of those that are not registered. Raises HarbenchError where the
     record, its method or its dataset cannot be read. What has changed since says `changes`.
     """
     record = read_record(path)
@@ -68,14 +71,17 @@ def run_of(path: Path, method: str = "", device: str = "auto") -> tuple[Run, Rec
         options=said.options,
         tuned=said.tuned,
     )
-    dataset, protocol, spent = store.load(said.dataset), _protocol(said), budget(said.budget)
+    data = dataset + said.dataset[len(parse_spec(said.dataset)[0]) :] if dataset else said.dataset
+    prepared, protocol, spent = store.load(data), _protocol(said), budget(said.budget)
+    if prepared.spec != said.dataset:
+        raise HarbenchError(f"{path} is of {said.dataset}, {dataset} of {prepared.spec}.")
     run = Run(
         method=source,
         config=asdict(configured.method.config),
         label=configured.label,
         variant=record.variant,
         dataset=said.dataset,
-        source=said.dataset,
+        source=data,
         protocol=protocol,
         budget=spent,
         precision=said.precision,  # type: ignore[arg-type]
@@ -83,7 +89,7 @@ def run_of(path: Path, method: str = "", device: str = "auto") -> tuple[Run, Rec
         device=resolve_device(device, said.precision),  # type: ignore[arg-type]
         seed=said.seed,
         identity=identity_of(
-            plain(source, configured), dataset, protocol, spent, said.precision, said.seed
+            plain(source, configured), prepared, protocol, spent, said.precision, said.seed
         ),
     )
     return run, record

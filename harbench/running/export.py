@@ -23,15 +23,17 @@ def export(
     record_file: Path,
     method: str = "",
     device: str = "auto",
+    data: str = "",
     report: Callable[[Progress], None] = lambda _: None,
 ) -> model.Model:
     """The model of a record: from the stage cache, or trained again as the record says.
 
-    Its accuracy on the complete test windows must be the record's. method: the file of a method
-    that is not registered. Raises HarbenchError where code or data have changed since, where the
-    accuracy is another, and for imputations that need the training windows (knn, saits).
+    Its accuracy on the complete test windows must be the record's. method, data: the files of a
+    method and of a dataset that are not registered. Raises HarbenchError where code or data have
+    changed since, where the accuracy is another, and for imputations that need the training windows
+    (knn, saits).
     """
-    run, record = run_of(record_file, method, device)
+    run, record = run_of(record_file, method, device, data)
     stale = outdated(record, run)
     if stale:
         raise HarbenchError(

@@ -19,11 +19,11 @@ from harbench.dataset import (
     WindowOptions,
     register_dataset,
 )
-from harbench.errors import HarbenchError
+from harbench.errors import HarbenchError, unknown
 
 RATE = 50.0
 LARGEST_FILE = 500_000_000
-FILE = re.compile(r"(?:^|/)(\w+)/([a-z]+)\.csv$")
+FILE = re.compile(r"(?:^|/)([^/]+)/([^/]+)\.csv$")
 ACTIVITIES = ("walking", "sitting")
 # Metres on a standing person, from the pelvis: right, forward, up.
 SENSORS = {"wrist": (0.35, 0.0, -0.05), "hip": (0.15, 0.0, 0.0)}
@@ -70,11 +70,16 @@ class Example(Dataset):
             found: dict[tuple[str, str], str] = {}
             for file in members.names:
                 match = FILE.search(file)
-                if match and match[2] in ACTIVITIES:
-                    key = (match[1], match[2])
-                    if key in found:
-                        raise HarbenchError(f"{source}: {found[key]} and {file} are the same.")
-                    found[key] = file
+                if not match:
+                    continue
+                key = (match[1], match[2])
+                if match[2] not in ACTIVITIES:
+                    raise HarbenchError(
+                        f"{source}: {file}: {unknown('class', match[2], ACTIVITIES)}"
+                    )
+                if key in found:
+                    raise HarbenchError(f"{source}: {found[key]} and {file} are the same.")
+                found[key] = file
             if not found:
                 raise HarbenchError(f"{source} holds no file like anna/walking.csv.")
             for (subject, activity), file in sorted(found.items()):

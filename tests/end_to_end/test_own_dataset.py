@@ -44,6 +44,10 @@ def test_from_nothing_to_a_row(cli: Cli, raw: Path) -> None:
     assert record["identity"]["dataset"] == "my-data"
     again = cli("run", "--dataset", raw.parent / "my_data.py", *SMOKE, "--protocol", "clean")
     assert "1 of 1 runs are already there" in again.out
+    path = "results/my-data/clean/smoke/cnn+width=8/seed-0.json"
+    assert "Unknown dataset 'my-data'" in cli("results", "rerun", path).err
+    assert cli("results", "rerun", path, "--dataset", "./my_data.py").code == 0
+    assert cli("model", "export", path, "--dataset", "./my_data.py", "--out", "m").code == 0
 
 
 def test_options_go_behind_the_path(cli: Cli, raw: Path) -> None:
@@ -54,6 +58,19 @@ def test_options_go_behind_the_path(cli: Cli, raw: Path) -> None:
         "run", "--dataset", "./my_data.py+step=128", *SMOKE, "--protocol", "clean", "--dry-run"
     )
     assert dry.code == 0 and "my-data+step=128" in dry.out
+
+
+def test_files_are_not_passed_over(cli: Cli, raw: Path) -> None:
+    cli("new", "dataset", "my_data", "--here")
+    table = pd.DataFrame(np.zeros((900, 6)), columns=SIGNALS).to_csv(index=False)
+    with ZipFile(raw, "a") as archive:
+        archive.writestr("x/s-04/walking.csv", table)
+    shown = cli("data", "prepare", "./my_data.py", "--from", raw)
+    assert "my-data: 91 windows" in shown.out
+    with ZipFile(raw, "a") as archive:
+        archive.writestr("x/s-04/Walking.csv", table)
+    refused = cli("data", "prepare", "./my_data.py", "--from", raw)
+    assert refused.code == 2 and "s-04/Walking.csv: Unknown class 'Walking'" in refused.err
 
 
 def test_without_its_raw_data_it_says_what_to_do(cli: Cli, raw: Path) -> None:
