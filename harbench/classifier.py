@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
@@ -123,6 +125,8 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"fit takes X and y only, not {', '.join(given)}: every window counts alike. "
                 "Repeat or drop windows instead."
             )
+        if not (isinstance(self.rate, Real) and 0 < self.rate < math.inf):
+            raise HarbenchError(f"rate must be a number of Hz above 0, got {self.rate!r}.")
         windows = self._windows(X)
         classes, codes = _codes(y, len(windows))
         seed = _seed(self.seed)

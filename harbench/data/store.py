@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
 import zipfile
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
 import numpy as np
@@ -144,7 +146,7 @@ def _prepare(
     folder = folder_of(canonical)
     for path in leftovers(folder):
         remove(path)
-    with _options_blamed(canonical), writing_folder(folder) as temporary:
+    with _user_s_mistakes(canonical, type(dataset)), writing_folder(folder) as temporary:
         told = _told(dataset.recordings(source), report)
         index = copy_context().run(write, told, dataset, temporary)
         index["source"] = source.name if source else "embedded"
@@ -158,14 +160,20 @@ def _prepare(
 
 
 @contextmanager
-def _options_blamed(canonical: str) -> Iterator[None]:
-    """What a reader raises that was given options is a mistake that the user can mend."""
+def _user_s_mistakes(canonical: str, reader: type[Dataset]) -> Iterator[None]:
+    """What a reader raises that is the user's own, or was given options, the user can mend."""
     try:
         yield
     except HarbenchError:
         raise
-    except (ValueError, OverflowError, MemoryError) as error:
-        if "+" not in canonical:
+    except Exception as error:
+        if reader.__module__.startswith(registry.OF_FILE):
+            file = inspect.getfile(reader)
+            lines = [at.lineno for at in extract_tb(error.__traceback__) if at.filename == file]
+            where = f"{file}, line {lines[-1]}" if lines else file
+            raise HarbenchError(f"{where}: {one_line(error)}.") from error
+        optional = isinstance(error, (ValueError, OverflowError, MemoryError))
+        if "+" not in canonical or not optional:
             raise
         raise HarbenchError(
             f"{canonical} cannot be made with these options: {one_line(error)}."

@@ -60,6 +60,12 @@ def test_fitting_twice_is_the_same_and_leaves_the_input_alone() -> None:
     assert (other != model().fit(X, y).predict_proba(X)).any()
 
 
+@pytest.mark.parametrize("rate", [-1, 0, float("nan"), "50"])
+def test_a_rate_is_a_number_above_zero(rate: Any) -> None:
+    with pytest.raises(HarbenchError, match="rate must be a number of Hz above 0"):
+        model(rate=rate).fit(*data())
+
+
 def test_missing_values_and_windows_without_labels() -> None:
     X, y = data()
     X[::4, :, 0] = np.nan

@@ -73,6 +73,18 @@ def test_files_are_not_passed_over(cli: Cli, raw: Path) -> None:
     assert refused.code == 2 and "s-04/Walking.csv: Unknown class 'Walking'" in refused.err
 
 
+def test_a_mistake_in_its_code_is_named_by_its_line(cli: Cli, raw: Path) -> None:
+    cli("new", "dataset", "my_data", "--here")
+    file = raw.parent / "my_data.py"
+    text = file.read_text().replace(
+        "            found: dict", "            1 / 0\n            found: dict"
+    )
+    file.write_text(text)
+    line = text.splitlines().index("            1 / 0") + 1
+    shown = cli("data", "prepare", "./my_data.py", "--from", raw)
+    assert shown.code == 2 and f"my_data.py, line {line}: ZeroDivisionError" in shown.err
+
+
 def test_without_its_raw_data_it_says_what_to_do(cli: Cli, raw: Path) -> None:
     cli("new", "dataset", "my_data", "--here")
     answer = cli("data", "info", "./my_data.py")
