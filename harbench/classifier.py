@@ -125,7 +125,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"fit takes X and y only, not {', '.join(given)}: every window counts alike. "
                 "Repeat or drop windows instead."
             )
-        if not (isinstance(self.rate, Real) and 0 < self.rate < math.inf):
+        if not _positive(self.rate):
             raise HarbenchError(f"rate must be a number of Hz above 0, got {self.rate!r}.")
         windows = self._windows(X)
         classes, codes = _codes(y, len(windows))
@@ -220,6 +220,11 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             licence="",
             citation="",
         )
+
+
+def _positive(value: Any) -> bool:
+    """Whether a value is a number above 0; NumPy's numbers are."""
+    return isinstance(value, Real) and 0 < float(value) < math.inf
 
 
 def _codes(y: Any, count: int) -> tuple[np.ndarray[Any, Any], IntArray]:
