@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib.util
 from collections.abc import Iterable
+from traceback import extract_tb
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -45,6 +46,12 @@ def one_line(error: BaseException) -> str:
     except Exception:  # a foreign exception may be unable to say what it is
         text = []
     return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+
+
+def line_of(file: str, error: BaseException) -> str:
+    """The file, and the last of its lines that led to an error, if any did."""
+    lines = [at.lineno for at in extract_tb(error.__traceback__) if at.filename == file]
+    return f"{file}, line {lines[-1]}" if lines else file
 
 
 def needs(package: str, extra: str) -> None:

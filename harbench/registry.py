@@ -11,7 +11,6 @@ import importlib
 import importlib.util
 import os
 import sys
-import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -20,7 +19,7 @@ from typing import Any
 
 from harbench import discovery
 from harbench.dataset import DATASETS, Dataset
-from harbench.errors import BrokenCodeError, HarbenchError, one_line, unknown
+from harbench.errors import BrokenCodeError, HarbenchError, line_of, one_line, unknown
 from harbench.method import METHODS, Method
 from harbench.options import differences, format_spec
 from harbench.protocol import Protocol, read_protocol
@@ -149,9 +148,7 @@ def _of_file(kind: str, path: Path) -> Any:
         try:
             spec.loader.exec_module(module)
         except (Exception, SystemExit) as error:  # a user's file may raise anything
-            tops = traceback.extract_tb(error.__traceback__)
-            lines = [top.lineno for top in tops if top.filename == str(path)]
-            where = f"{path}, line {lines[-1]}" if lines else str(path)
+            where = line_of(str(path), error)
             raise BrokenCodeError(f"{where}: cannot be imported: {_why(error)}") from error
         found = registered[kind].get(name)
     if found is None or found.__module__ != module_name:

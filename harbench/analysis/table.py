@@ -247,7 +247,8 @@ def _averages(rows: dict[str, list[Cell | None]], columns: Sequence[Column]) -> 
     seeds = {(c.dataset, n) for c, n in zip(columns, _most_seeds(rows), strict=True)}
     if len(seeds) > len({dataset for dataset, _ in seeds}):
         return {}
-    whole = {n: [c.mean for c in r if c] for n, r in rows.items() if n not in short_rows(rows)}
+    short = short_rows(rows)
+    whole = {n: [c.mean for c in r if c] for n, r in rows.items() if n not in short}
     return {n: float(np.mean(means)) for n, means in whole.items() if len(means) == len(columns)}
 
 

@@ -15,7 +15,6 @@ Format = Annotated[
 ]
 Folder = Annotated[Path, typer.Argument(help="Folder that `harbench model export` wrote.")]
 File = Annotated[str, typer.Option("--method", help="Python file of a method not registered.")]
-
 Data = Annotated[str, typer.Option("--dataset", help="Python file of a dataset not registered.")]
 
 

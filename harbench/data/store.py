@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
 from pathlib import Path
-from traceback import extract_tb
 from typing import Any
 
 import numpy as np
@@ -29,7 +28,7 @@ from harbench.dataset import (
     Recording,
     info_from_json,
 )
-from harbench.errors import HarbenchError, one_line
+from harbench.errors import HarbenchError, line_of, one_line
 from harbench.options import build, differences, format_spec, parse_spec
 from harbench.outside import visible
 
@@ -168,9 +167,7 @@ def _user_s_mistakes(canonical: str, reader: type[Dataset]) -> Iterator[None]:
         raise
     except Exception as error:
         if reader.__module__.startswith(registry.OF_FILE):
-            file = inspect.getfile(reader)
-            lines = [at.lineno for at in extract_tb(error.__traceback__) if at.filename == file]
-            where = f"{file}, line {lines[-1]}" if lines else file
+            where = line_of(inspect.getfile(reader), error)
             raise HarbenchError(f"{where}: {one_line(error)}.") from error
         optional = isinstance(error, (ValueError, OverflowError, MemoryError))
         if "+" not in canonical or not optional:
