@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,8 +12,11 @@ from harbench.cli.rerun import rerun
 from harbench.cli.say import say
 from harbench.cli.table import Filter, chosen
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 app = typer.Typer(
-    help="Records: list, hours, check, predictions, rerun.", invoke_without_command=True
+    help="Records: list, hours, trials, check, predictions, rerun.", invoke_without_command=True
 )
 Folder = Annotated[
     Path | None, typer.Option("--results", help="Folder; $HARBENCH_RESULTS or ./results.")
@@ -56,15 +59,11 @@ def list_(
     """Show the records of a folder as a table, filtered, or export them to CSV."""
     from harbench.cli.console import terminal
     from harbench.cli.tables import footnote, results_tables
-    from harbench.data.paths import writing
-    from harbench.outside import spreadsheet
     from harbench.running.store import ResultStore, default_results
 
     table = chosen(folder, method=method, dataset=dataset, protocol=protocol, budget=budget)
     if csv is not None:
-        with writing(csv) as temporary:
-            spreadsheet(table).to_csv(temporary, index=False)
-        say(f"{len(table)} rows written to {csv}")
+        _write(table, csv)
         return
     console = terminal()
     for part in results_tables(table):
@@ -86,17 +85,55 @@ def hours_(
     """Sum up what records have cost: hours of training and evaluation for each method."""
     from harbench.analysis.hours import hours, hours_sheet
     from harbench.cli.sheets import show
-    from harbench.data.paths import writing
-    from harbench.outside import spreadsheet
 
     table = chosen(folder, method=method, dataset=dataset, protocol=protocol, budget=budget)
     found = hours(table)
     if csv is not None:
-        with writing(csv) as temporary:
-            spreadsheet(found).to_csv(temporary, index=False)
-        say(f"{len(found)} rows written to {csv}")
+        _write(found, csv)
         return
     show(hours_sheet(found))
+
+
+@app.command("trials")
+def trials_(
+    folder: Folder = None,
+    method: Methods = None,
+    dataset: Datasets = None,
+    budget: Filter = None,
+    csv: Annotated[Path | None, typer.Option(help="Write one row per trial to this file.")] = None,
+) -> None:
+    """Show what `harbench tune` tried: searches, and configurations that --grid compared."""
+    from harbench.analysis.trials import trial_sheets
+    from harbench.cli.sheets import show
+    from harbench.errors import HarbenchError, unknown
+    from harbench.running.store import default_results
+    from harbench.running.trials import trials
+
+    root = folder or default_results()
+    table = trials(root)
+    table["name"] = table["method"].str.partition("+")[0]
+    wanted = {"name": method, "dataset": dataset, "budget": budget}
+    for column, names in wanted.items():
+        for name in (names or ()) if len(table) else ():
+            if name not in set(table[column]):
+                raise unknown(f"{column} in the trials of {root}", name, set(table[column]))
+        table = table[table[column].isin(names)] if names else table
+    if table.empty:
+        raise HarbenchError(f"No trials in {root}. Make some: harbench tune --method NAME")
+    if csv is not None:
+        _write(table.drop(columns="name"), csv)
+        return
+    for sheet in trial_sheets(table):
+        show(sheet)
+
+
+def _write(table: pd.DataFrame, csv: Path) -> None:
+    from harbench.data.paths import writing
+    from harbench.outside import spreadsheet
+
+    with writing(csv) as temporary:
+        spreadsheet(table).to_csv(temporary, index=False)
+    say(f"{len(table)} rows written to {csv}")
 
 
 @app.command()

@@ -5,13 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from harbench import registry
 from harbench.errors import unknown
 from harbench.method import Patience
 from harbench.options import format_spec, parse_spec
-from harbench.running.tuned import Curve, read_tuning
+from harbench.running.tuned import Curve, read_tuning, trial_spec
 from harbench.training.length import epochs_waited
 
 
@@ -34,7 +32,7 @@ def learning_curves(
         if search.budget != budget or (datasets and search.dataset not in datasets):
             continue
         for trial in record.trials:
-            name = _spec(search.method, {**search.config, **trial.values})
+            name = trial_spec(search, trial)
             # A stage that keeps its last epoch is not scored on the way.
             if trial.stages and trial.stages[-1].scored:
                 found[name, search.dataset, search.seed] = trial.stages[-1]
@@ -47,21 +45,9 @@ def learning_curves(
 
 
 def _canonical(spec: str) -> str:
-    """The spec as `_spec` writes it: a value with commas is a list."""
+    """The spec as `trial_spec` writes it: a value with commas is a list."""
     name, options = parse_spec(spec)
     return format_spec(name, {key: text.split(",") for key, text in options.items()})
-
-
-def _spec(method: str, config: dict[str, Any]) -> str:
-    """What differs from the defaults of a method of ours; of a file's its name alone."""
-    if registry.is_foreign(method):
-        return method
-    default = vars(registry.method_class(method).Config())
-    # JSON has no tuples.
-    plain = {
-        key: list(value) if isinstance(value, tuple) else value for key, value in default.items()
-    }
-    return format_spec(method, {k: v for k, v in config.items() if k in plain and v != plain[k]})
 
 
 def patient(curve: Curve, patience: Patience) -> tuple[int, int]:

@@ -10,18 +10,20 @@ them.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
 from shlex import quote
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from harbench import registry
 from harbench.dataset import HARDataset
 from harbench.errors import HarbenchError, first_wrong
 from harbench.evaluation import EVALUATOR
 from harbench.evaluation.predict import Precision
-from harbench.method import Budget
-from harbench.options import as_json
+from harbench.method import Budget, EngineOptions
+from harbench.options import as_json, format_spec
 from harbench.protocol import Protocol
 from harbench.running.configure import Tuned
 from harbench.running.records import Provenance, Share
@@ -99,6 +101,22 @@ class TuningRecord(_Part):
         if self.best is not None and not 0 <= self.best < len(self.trials):
             raise ValueError(f"best: there is no trial {self.best}")
         return self
+
+
+def trial_spec(search: Search, trial: Trial) -> str:
+    """What differs from the defaults of a method of ours; of a file's its name alone."""
+    if registry.is_foreign(search.method):
+        return search.method
+    default = vars(registry.method_class(search.method).Config())
+    # JSON has no tuples.
+    plain = {
+        key: list(value) if isinstance(value, tuple) else value for key, value in default.items()
+    }
+    config = {**search.config, **trial.values}
+    changed = {k: v for k, v in config.items() if k in plain and v != plain[k]}
+    kinds = (field.name for field in fields(EngineOptions))
+    options = EngineOptions(**{kind: getattr(search, kind) for kind in kinds})
+    return format_spec(search.method, changed | options.changed())
 
 
 def training_rules(protocol: Protocol) -> dict[str, Any]:

@@ -16,6 +16,8 @@ NUMBER = re.compile(r"(?<![\w.])[+-]?\d+\.\d+(?![\w.])")
 PAGES = (
     (ROOT / "docs" / "findings.md", ""),
     (ROOT / "docs" / "imputation.md", "What filling is worth"),
+    (ROOT / "docs" / "budgets.md", "Sizes"),
+    (ROOT / "docs" / "budgets.md", "Frozen or fine-tuned"),
     (ROOT / "README.md", "One finding"),
 )
 
@@ -43,6 +45,8 @@ def test_its_numbers_are_what_its_commands_print(
     text = sections()[heading]
     prose = numbers(re.sub(r"`[^`]*`", "", FENCE.sub("", text)))
     commands = [first or second for first, second in COMMAND.findall(text)]
+    # What trains for hours has its tables committed.
+    commands = [command for command in commands if not command.startswith("tune ")]
     assert commands or not prose, f"{heading}: no command prints {sorted(prose)}"
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
