@@ -144,15 +144,20 @@ def check(
 ) -> None:
     """Name every record that is unreadable, impossible, misplaced or there twice.
 
-    Labels beside a record must give its confusion matrices.
+    Labels beside a record must give its confusion matrices, and its name must stand for its
+    configuration: one from before a default changed poses as the new default.
     """
+    from harbench.running.configure import other_default
     from harbench.running.predictions import wrong_labels
     from harbench.running.reading import Problem
     from harbench.running.store import ResultStore, default_results
 
     root = folder or default_results()
     found = ResultStore(root).read()
-    wrong = {path: wrong_labels(path, record) for path, record in found.records}
+    wrong = {
+        path: wrong_labels(path, record) or other_default(path.parent.name, record.identity)
+        for path, record in found.records
+    }
     problems = [*found.problems, *(Problem(path, why) for path, why in wrong.items() if why)]
     for problem in problems:
         say(str(problem))

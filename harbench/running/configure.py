@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any, get_args, get_type_hints
 
@@ -11,7 +11,8 @@ from harbench import registry
 from harbench.dataset import HARDataset
 from harbench.errors import HarbenchError, needs, unknown
 from harbench.method import BESIDE_CONFIG, Budget, EngineOptions, FitStage, Method, budget
-from harbench.options import build, differences, format_spec, parse_spec
+from harbench.options import as_json, build, differences, format_spec, parse_spec
+from harbench.running.records import Identity
 from harbench.training.fit import input_shape
 
 
@@ -73,6 +74,29 @@ def configure(
         options,
         tuned.trials if tuned else 0,
     )
+
+
+def other_default(label: str, identity: Identity) -> str:
+    """What a record's name hides: its configuration is not what the name stands for today.
+
+    label: the folder that the record lies in. "" where they agree, and where nobody can know: of a
+    method that is not registered, and of a configuration that a search chose.
+    """
+    if identity.tuned or identity.method not in registry.method_names():
+        return ""
+    cls, options = registry.method_class(identity.method), parse_spec(label)[1]
+    default = cls.presets.get(parse_spec(identity.dataset)[0], {})
+    said = {key: text for key, text in options.items() if key not in BESIDE_CONFIG}
+    try:
+        named = as_json(asdict(build(cls.Config, {**default, **said}, f"method {cls.name!r}")))
+    except HarbenchError as error:
+        return f"has a name that means nothing today ({error})"
+    # An option that is new, or gone, is other code, which records state.
+    changed = {k: v for k, v in identity.config.items() if k in named and named[k] != v}
+    if not changed:
+        return ""
+    own = ", ".join(f"{key}={value}" for key, value in changed.items())
+    return f"was made with {own}, which its name does not say: the defaults were others. Run again"
 
 
 def _options(given: Mapping[str, Any]) -> EngineOptions:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,14 @@ import pytest
 from harbench.methods.robusthar import RobustHAR
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.frames import made_up_record
+from unit.frames import made_up_identity, made_up_record
 
 from harbench import registry
 from harbench.analysis.summary import summarise
 from harbench.data import store
 from harbench.errors import HarbenchError
-from harbench.running.configure import configure
+from harbench.options import as_json
+from harbench.running.configure import configure, other_default
 from harbench.running.estimate import total_seconds
 from harbench.running.grid import Grid, parse_seeds
 from harbench.running.plan import Run, make_plan, training_of
@@ -261,3 +262,18 @@ def test_what_is_no_seed_is_refused(text: str) -> None:
 def test_too_many_seeds_are_refused_before_they_are_counted_out(text: str) -> None:
     with pytest.raises(HarbenchError, match="too many: at most 10,000"):
         parse_seeds(text)
+
+
+def test_a_record_from_before_a_default_changed_is_named() -> None:
+    """Its folder says `cnn`, which stands for other numbers today."""
+    config = as_json(asdict(registry.method_class("cnn").Config()))
+    now = made_up_identity(0).model_copy(update={"method": "cnn", "config": config})
+    assert other_default("cnn", now) == ""
+    assert other_default("cnn+augment=corruption", now) == ""
+    older = now.model_copy(update={"config": {**config, "width": 7}})
+    assert "width=7, which its name does not say" in other_default("cnn", older)
+    assert other_default("cnn+width=7", older) == ""
+    assert other_default("cnn+tuned=8", older.model_copy(update={"tuned": 8})) == ""
+    fewer = now.model_copy(update={"config": {k: v for k, v in config.items() if k != "width"}})
+    assert other_default("cnn", fewer) == ""
+    assert other_default("my_net", older.model_copy(update={"method": "my_net"})) == ""
