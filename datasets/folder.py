@@ -15,7 +15,7 @@ from pydantic import Field
 from harbench.data.archive import Members, open_source
 from harbench.data.clock import REPAIR, sampling_times, stalls
 from harbench.data.coverage import named, with_option
-from harbench.data.devices import Series, aligned, device_of
+from harbench.data.devices import Series, aligned, device_of, taken_apart
 from harbench.data.facts import read_facts
 from harbench.data.gaps import close_gaps
 from harbench.data.tables import numbers, read_table, signals_in, times
@@ -79,10 +79,19 @@ class Folder(Dataset):
     def __init__(self, options: WindowOptions) -> None:
         super().__init__(options)
         self._stalled: list[str] = []
+        self._joined: list[str] = []
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """That the clock was repaired, or that it seems to need it."""
+        """What is odd: devices joined in one table, a clock that was repaired or needs it."""
+        joined = [
+            f"Hardly any sample of {named(self._joined)} holds two sensors, as where devices with "
+            "clocks of their own were joined in one table. Give one file per device, "
+            "<recording>.<sensor>.csv (docs/add-a-dataset.md)."
+        ]
+        return (*(joined if self._joined else ()), *self._clock_remarks())
+
+    def _clock_remarks(self) -> tuple[str, ...]:
         if self.options.clock == "arrival":
             return (REPAIR,)
         if not self._stalled:
@@ -143,10 +152,17 @@ class Folder(Dataset):
 
     def _files(self, members: Members) -> list[tuple[str, dict[str, str]]]:
         """Every recording's name, sorted, and its files by device."""
-        (root,) = {PurePosixPath(n).parent for n in members.names if n.endswith(FACTS)}
+        # A Mac zips a second file beside each, ._NAME.
+        named = {n: PurePosixPath(n) for n in members.names}
+        paths = {n: path for n, path in named.items() if not path.name.startswith("._")}
+        roots = {path.parent for path in paths.values() if path.name == FACTS}
+        if len(roots) != 1:
+            raise HarbenchError(
+                f"{members.source} holds {len(roots)} files {FACTS}: one is needed."
+            )
+        (root,) = roots
         found: dict[str, dict[str, str]] = {}
-        for file in members.names:
-            path = PurePosixPath(file)
+        for file, path in paths.items():
             if path.suffix.lower() not in (".csv", ".parquet") or file.lower().endswith(LABELS):
                 continue
             inside = path.relative_to(root) if path.is_relative_to(root) else path
@@ -181,6 +197,8 @@ class Folder(Dataset):
             series = {device: _even(found) for device, found in series.items()}
         if "" in series:
             time, values, labels = series[""]
+            if taken_apart(values):
+                self._joined.append(name)
         else:
             where = f"{members.source}: {name}"
             time, values, labels = aligned(series, self.info, self.options.max_gap, where)

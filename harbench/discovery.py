@@ -48,7 +48,7 @@ def modules(group: str) -> dict[str, str]:
 
 @cache
 def described(name: str) -> Described:
-    """What the method `name` says of itself; its name alone where its source cannot be found."""
+    """What the method `name` says of itself; its name alone where its source cannot be read."""
     said = _attributes(modules("methods").get(name, ""))
     said.setdefault("title", name)
     said.setdefault("colour", COLOURS[crc32(name.encode()) % len(COLOURS)])
@@ -74,10 +74,12 @@ def defines(name: str, function: str) -> bool:
 
 
 def _class(module: str) -> ast.ClassDef | None:
-    """The registered class of a module, as it is written."""
-    classes = (
-        node for node in ast.walk(ast.parse(source(module))) if isinstance(node, ast.ClassDef)
-    )
+    """The registered class of a module, as it is written; None in what is no Python."""
+    try:
+        tree = ast.parse(source(module))
+    except SyntaxError:
+        return None
+    classes = (node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
     return next(filter(is_method, classes), None)
 
 

@@ -166,7 +166,7 @@ class Method(ABC):
     a frozen dataclass with a default for every field. `presets` maps a dataset's name to
     configuration values that the original authors chose for it; they are that dataset's defaults.
     `named_presets` maps a name that a user may give (`msgnet+preset=original`) to values that
-    replace the defaults.
+    replace the defaults, but not those of `presets`.
     """
 
     name: ClassVar[str]

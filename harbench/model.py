@@ -135,6 +135,8 @@ class Model:
         to the next, by default half a window.
         """
         size = self.card.window
+        if step is not None and step < 1:
+            raise HarbenchError(f"step must be a number of steps from 1, got {step}.")
         options = WindowOptions(window=size, step=step or size // 2, max_gap=self.card.max_gap)
         anything = Recording(
             recording.name,
@@ -189,6 +191,7 @@ def load(folder: str | Path, method: str = "", device: str = "cpu") -> Model:
     """
     folder = Path(folder)
     card = _card(folder / CARD)
+    registry.require_no_path(card.method, folder / CARD)
     cls = registry.method_class(method or card.method)
     if cls.name != card.method:
         raise HarbenchError(f"{folder} holds a {card.method!r}, not a {cls.name!r}.")
@@ -210,6 +213,8 @@ def load(folder: str | Path, method: str = "", device: str = "cpu") -> Model:
         )
     except (KeyError, RuntimeError) as error:
         raise HarbenchError(f"{folder / WEIGHTS} does not fit its card ({error}).") from None
+    if device == "cuda" and not torch.cuda.is_available():
+        raise HarbenchError('No CUDA GPU is available to this PyTorch: use device="cpu".')
     return Model(card, built, network.to(torch.device(device)).eval(), standardiser)
 
 

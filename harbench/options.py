@@ -38,6 +38,8 @@ def parse_pairs(pairs: typing.Iterable[str], where: str = "") -> dict[str, str]:
         key, equals, value = pair.partition("=")
         if not equals or not key.strip():
             raise HarbenchError(f"Expected key=value, got {pair!r} {where}".strip() + ".")
+        if key.strip() in options:
+            raise HarbenchError(f"{key.strip()!r} is given twice {where}".strip() + ".")
         options[key.strip()] = value.strip()
     return options
 

@@ -119,7 +119,7 @@ class Protocol(_Part):
     description: str
     split: SplitKind = "random"
     label_fraction: Annotated[float, Field(gt=0, le=1), BeforeValidator(_number)] = 0.15
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] | Literal["subjects"] = (0, 1, 2, 3, 4)
+    seeds: tuple[Annotated[int, Field(ge=0, lt=10**9)], ...] | Literal["subjects"] = (0, 1, 2, 3, 4)
     scales: tuple[Literal[Corruption, Subset], ...] = ()
     rates: tuple[Rate, ...] = ()
     losses: dict[Loss, Annotated[tuple[Rate, ...], Field(min_length=1)]] = {}

@@ -62,6 +62,15 @@ def dataset_class(name: str) -> type[Dataset]:
     return DATASETS[name]
 
 
+def require_no_path(name: str, where: object) -> None:
+    """Raise HarbenchError where a name that a file gives is a path: what it names would be run."""
+    if name.endswith(".py"):
+        raise HarbenchError(
+            f"{where} names the file {name!r}, whose code is not run because a file says so. Give "
+            "it yourself if you trust it: --method FILE, --dataset FILE."
+        )
+
+
 def is_foreign(name: str) -> bool:
     """Whether a method is not one of harbench's own folder: a file's, or another package's."""
     module = discovery.modules("methods").get(name, "")

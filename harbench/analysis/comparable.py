@@ -50,6 +50,13 @@ def require_comparable(frame: pd.DataFrame) -> None:
     row share code, precision and, unless it was searched for, configuration; no cell has two
     records of one seed.
     """
+    sweeps = frame[frame["variant"] != ""]
+    for name, rows in sweeps.groupby("name"):
+        methods = sorted({label.partition("+")[0] for label in rows["method"]})
+        if len(methods) > 1:
+            raise HarbenchError(
+                f"The variant {name!r} is of {' and '.join(methods)}: choose one with --method."
+            )
     for column, (keys, fault, advice) in SHARED.items():
         # A search belongs to one seed and may choose otherwise than that of another.
         part = frame[frame["tuned"] == 0] if column == "config" else frame

@@ -18,8 +18,8 @@ def hours(frame: pd.DataFrame) -> pd.DataFrame:
     evaluation (hours). A training that several protocols share counts once; a pre-training that
     several configurations share counts in each.
     """
-    # Of one record, all rows have one cost; its windows differ with the condition.
-    frame = frame.assign(evaluation=frame["n"] / frame["windows_per_second"] / 3600)
+    # Every condition is predicted on all test windows; `complete` and `gaps` score a part of them.
+    frame = frame.assign(evaluation=frame["n_test"] / frame["windows_per_second"] / 3600)
     keys = ["dataset", "budget", "device", "method"]
     once = frame.drop_duplicates(TRAINING).assign(training=frame["train_seconds"] / 3600)
     found = once.groupby(keys).agg(trainings=("seed", "size"), training=("training", "sum"))

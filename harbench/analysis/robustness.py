@@ -154,6 +154,7 @@ def _definitions(data: pd.DataFrame, scales: Sequence[str], rules: Rules) -> lis
         f"{RATE}: the first missing rate (%) on these lines where {name} is {LOST} points below "
         "the same seed's clean score; a seed that never loses them counts with the largest rate.",
         f"{WORST}: of all conditions with losses the one with the lowest mean over seeds.",
-        "A seed counts if it has all conditions. Columns are compared each for itself.",
+        "A seed counts if it has all conditions. Columns are compared each for itself; rows stand "
+        "by their mean rank over them.",
         *paired,
     ]

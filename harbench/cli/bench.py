@@ -26,6 +26,7 @@ def bench(
     from harbench import registry
     from harbench.cli.console import terminal
     from harbench.data.paths import write_json
+    from harbench.errors import HarbenchError
     from harbench.running.provenance import command_line, now, provenance
     from harbench.testing.bench import Speed, measure
 
@@ -34,6 +35,10 @@ def bench(
     for speed in measure(methods or registry.method_names(), rounds):
         found.append(speed)
         console.print(f"{speed.method} {speed.stage}: {speed.ratio:.2f}", style="dim")
+    if not found:
+        raise HarbenchError(
+            "None of these methods is trained by gradients: there is no step to time."
+        )
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title in ("method", "stage"):
         table.add_column(title)

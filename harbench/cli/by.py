@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harbench.cli.reading import left_out
 from harbench.cli.say import say
 
 if TYPE_CHECKING:
@@ -59,4 +60,5 @@ def _by_subject(part: pd.DataFrame, condition: Condition, metric: str, root: Pat
     scores, absent = subject_scores(records, words, metric)
     if absent:
         say(f"harbench: {len(absent)} records are left out: {absent[0]}", err=True)
+        left_out.set(True)
     return scores

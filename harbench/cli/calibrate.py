@@ -10,7 +10,7 @@ import typer
 
 def calibrate(
     repetitions: Annotated[int, typer.Option(min=20, help="Simulated comparisons.")] = 1000,
-    seeds: Annotated[int, typer.Option(min=2, help="Seeds per dataset.")] = 5,
+    seeds: Annotated[int, typer.Option(min=2, max=10, help="Seeds per dataset.")] = 5,
     alpha: Annotated[float, typer.Option(min=0.001, max=0.5, help="Error rate.")] = 0.05,
     delta: Annotated[
         float, typer.Option(min=0, max=1, help="How much less signal b has, for the power.")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harbench.cli.complete import Datasets, Protocols
-from harbench.cli.table import chosen, rules_of
+from harbench.cli.reading import chosen
+from harbench.cli.table import rules_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,10 +44,17 @@ def compare(
     from harbench.analysis.compare import ROPE, compared, verdict
     from harbench.analysis.compare import compare as differences
     from harbench.analysis.notes import leaks
+    from harbench.analysis.pairs import require_names, row_names
     from harbench.cli.console import terminal
     from harbench.cli.sheets import show
+    from harbench.errors import HarbenchError
 
-    if Path(a).is_dir() and Path(b).is_dir():
+    folders = Path(a).is_dir() and Path(b).is_dir()
+    if folders and results is not None:
+        raise HarbenchError("Two folders are compared: leave out --results.")
+    if not folders and method is not None:
+        raise HarbenchError("--method is of two folders; here a and b name the methods.")
+    if folders:
         parts = []
         for folder in (a, b):
             part = chosen(
@@ -56,6 +64,9 @@ def compare(
         frame = pd.concat(parts, ignore_index=True)
     else:
         frame = chosen(results, dataset=dataset, protocol=protocol, budget=budget)
+        frame = frame.assign(name=row_names(frame))
+        require_names(frame, (a, b))
+    frame = _both(frame, a, b)
     rules = _rules(frame, metric, test, alpha)
     rows = differences(frame, a, b, rules.metric, rules.test)
     notes = [
@@ -74,6 +85,16 @@ def compare(
     for row in rows:
         if row.where.startswith("all ") or len(rows) == 1:
             terminal().print(f"{row.where}: {verdict(row, a, b, rules.alpha)}.")
+
+
+def _both(frame: pd.DataFrame, a: str, b: str) -> pd.DataFrame:
+    """The records of a and b, of protocols that both have; all of theirs where they share none."""
+    from harbench.analysis.pairs import row_names
+
+    names = row_names(frame)
+    mine = frame[names.isin((a, b))]
+    shared = set(frame.loc[names == a, "protocol"]) & set(frame.loc[names == b, "protocol"])
+    return mine[mine["protocol"].isin(shared)] if shared else mine
 
 
 def _rules(frame: pd.DataFrame, metric: str | None, test: str | None, alpha: float | None) -> Rules:

@@ -29,6 +29,7 @@ def protocols(incomplete: str) -> list[str]:
 
 
 ONLY = "Only these (repeatable)."
+Filter = Annotated[list[str] | None, typer.Option(help=ONLY)]
 Methods = Annotated[list[str] | None, typer.Option(help=ONLY, autocompletion=methods)]
 Datasets = Annotated[list[str] | None, typer.Option(help=ONLY, autocompletion=datasets)]
 Protocols = Annotated[list[str] | None, typer.Option(help=ONLY, autocompletion=protocols)]

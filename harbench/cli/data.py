@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 app = typer.Typer(
-    help="Datasets: list, info, prepare, fetch, audit, gaps, show.", no_args_is_help=True
+    help="Datasets: list, info, describe, prepare, fetch, audit, gaps, show.", no_args_is_help=True
 )
 # A complete window is drawn rather than one with over 95 % missing, which is 0.7 from a quarter.
 COMPLETE = 0.7

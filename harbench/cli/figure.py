@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harbench.cli.complete import Datasets, Methods, Protocols
+from harbench.cli.reading import chosen
 from harbench.cli.say import say
-from harbench.cli.table import chosen
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,14 +74,21 @@ def figure(
     where it is not cached). learning: validation scores along training, of tables of `tune --grid`,
     and where the patience of budget quick ends it (--budget long, the default: would end it).
     """
+    from harbench.analysis.figures.style import SUFFIXES
     from harbench.analysis.pairs import METRICS
-    from harbench.errors import unknown
+    from harbench.errors import HarbenchError, unknown
 
     if metric not in METRICS:
         raise unknown("metric", metric, METRICS)
+    if out.suffix not in SUFFIXES:
+        raise HarbenchError(f"--out {out}: a figure ends in {', '.join(SUFFIXES)}.")
     if kind is Kind.reconstruction:
+        if len(method or ()) > 1 or len(dataset or ()) > 1 or protocol or condition:
+            raise HarbenchError("A reconstruction is of one --method and --dataset, nothing else.")
         drawn = rebuilt(method, dataset, budget, seed, window)
     elif kind is Kind.learning:
+        if protocol or condition:
+            raise HarbenchError("Learning curves have no --protocol and no --condition.")
         drawn = learnt(results, budget or "long", method, dataset)
     else:
         drawn = draw(kind, metric, control, results, method, dataset, protocol, budget, condition)
@@ -144,7 +151,7 @@ def draw(
     if kind is Kind.ranks:
         return bars.critical_difference(frame, metric)
     lines = {Kind.missing: curves.missing, Kind.labels: curves.labels, Kind.cost: bars.cost}
-    return lines[kind](frame, metric, control if (frame["method"] == control).any() else "")
+    return lines[kind](frame, metric, control if (row_names(frame) == control).any() else "")
 
 
 def variants(frame: pd.DataFrame) -> list[str]:

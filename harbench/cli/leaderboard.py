@@ -32,6 +32,11 @@ def build(
     records = readable(root)
     if not records:
         raise HarbenchError(f"No records in {root}.")
+    if out.resolve().is_relative_to(root.resolve()):
+        raise HarbenchError(
+            f"{out} lies in the results folder {root}, where the page's copies of the records "
+            "would be records, too. Choose another --out."
+        )
     if out.exists():
         _require_page(out)
     text = page_of(

@@ -90,9 +90,13 @@ def _datasets() -> list[tuple[str, ...]]:
 
 def _protocols() -> list[tuple[str, ...]]:
     from harbench import registry
+    from harbench.errors import HarbenchError
 
-    protocols = map(registry.protocol, registry.protocol_names())
-    return [
-        ("protocol", "split", "labels", "description"),
-        *((p.name, p.split, f"{100 * p.label_fraction:g} %", p.description) for p in protocols),
-    ]
+    rows: list[tuple[str, ...]] = [("protocol", "split", "labels", "description")]
+    for name in registry.protocol_names():
+        try:
+            found = registry.protocol(name)
+            rows.append((name, found.split, f"{100 * found.label_fraction:g} %", found.description))
+        except HarbenchError as error:
+            rows.append((name, BROKEN, "", str(error)))
+    return rows

@@ -51,7 +51,8 @@ def export(
     if kind == "onnx":
         from harbench.onnx import write
 
-        largest = write(found, out / "model.onnx")
+        # As it was saved: on the CPU, wherever it was trained.
+        largest = write(model.load(out, method), out / "model.onnx")
         say(f"{out / 'model.onnx'}: ONNX Runtime differs by at most {largest:.1e}.")
 
 

@@ -51,7 +51,8 @@ def dataset(name: Name, here: Here = False) -> None:
 
 
 PROTOCOL = """\
-# Every key of a protocol; what is left out has the value that stands here, unless it is marked.
+# Every key of a protocol. Without them: split random, no scales and rates, headline clean windows,
+# rows those shown; the others have the value that stands here.
 description = "Say in one sentence what is compared."
 
 # random: 8:1:1 over windows, drawn anew for each seed. subject: the seeds are folds of people, each

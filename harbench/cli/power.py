@@ -9,7 +9,9 @@ import typer
 
 from harbench.cli import complete
 from harbench.cli.complete import Datasets, Methods
-from harbench.cli.table import Format, chosen, headline, rules_of, write
+from harbench.cli.reading import chosen
+from harbench.cli.table import headline, rules_of
+from harbench.cli.written import Written, write
 
 
 def power(
@@ -32,7 +34,7 @@ def power(
     dataset: Datasets = None,
     method: Methods = None,
     budget: Annotated[str | None, typer.Option(help="Where records have several.")] = None,
-    form: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.rich,
+    form: Written = None,
     out: Annotated[Path | None, typer.Option(help="Write to this file.")] = None,
     results: Annotated[
         Path | None, typer.Option(help="Folder of records; $HARBENCH_RESULTS or ./results.")

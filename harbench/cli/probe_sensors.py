@@ -1,4 +1,4 @@
-"""`harbench probe`: questions to trained methods that no protocol asks."""
+"""`harbench probe sensors`: questions to trained methods that no protocol asks."""
 
 from __future__ import annotations
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from harbench.cli.say import say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
     from harbench.running.reading import Problem
@@ -48,3 +50,63 @@ def tell(problems: list[Problem], root: Path) -> None:
         say(f"harbench: {more}: harbench results check {root}", err=True)
     if problems:
         left_out.set(True)
+
+
+def chosen(
+    folder: Path | None,
+    *,
+    dataset: Sequence[str] | str | None = None,
+    method: Sequence[str] | str | None = None,
+    protocol: Sequence[str] | str | None = None,
+    budget: Sequence[str] | str | None = None,
+    confusion: bool = False,
+) -> pd.DataFrame:
+    """The records of a results folder as a frame, filtered; an unknown name is an error.
+
+    method: labels; a sweep's variants are chosen by the method that they are variants of, too.
+    """
+    import pandas as pd
+
+    from harbench.errors import HarbenchError, unknown
+    from harbench.running.rows import frame
+    from harbench.running.store import default_results
+
+    root = folder or default_results()
+    table = frame(readable(root), confusion) if confusion else tabled(root)
+    if table.empty:
+        raise HarbenchError(f"No records in {root}.")
+    wanted = {"dataset": dataset, "method": method, "protocol": protocol, "budget": budget}
+    fits = pd.Series(True, index=table.index)
+    for column, given in wanted.items():
+        names = [given] if isinstance(given, str) else given
+        if not names:
+            continue
+        if column == "dataset":
+            names = [_canonical(name) for name in names]
+        if column == "protocol":
+            names = [Path(name).stem if name.endswith(".toml") else name for name in names]
+        known = set(table[column]) | (set(varied(table)) - {""} if column == "method" else set())
+        for name in names:
+            if name not in known:
+                raise unknown(f"{column} in {root}", name, known)
+        fits &= table[column].isin(names) | (varied(table).isin(names) & (column == "method"))
+    if not fits.any():
+        raise HarbenchError(f"No record in {root} has all of what is asked for: take one away.")
+    return table[fits]
+
+
+def varied(table: pd.DataFrame) -> pd.Series:
+    """The method whose variant each row of a sweep is; "" elsewhere."""
+    base = table["method"].str.partition("+")[0]
+    return base.where(table["variant"] != "", "")
+
+
+def _canonical(spec: str) -> str:
+    """The spec as records have it; the text itself where no such dataset is known here."""
+    from harbench.data.store import resolve
+    from harbench.errors import HarbenchError
+
+    try:
+        return resolve(spec)[0]
+    except HarbenchError:
+        return spec

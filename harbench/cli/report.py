@@ -11,10 +11,10 @@ from urllib.parse import quote
 
 import typer
 
-from harbench.cli.complete import Datasets, Methods, Protocols
-from harbench.cli.reading import left_out
+from harbench.cli.complete import Datasets, Filter, Methods, Protocols
+from harbench.cli.reading import chosen, left_out
 from harbench.cli.say import say
-from harbench.cli.table import Filter, chosen, headline, rules_of
+from harbench.cli.table import headline, rules_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -79,6 +79,7 @@ def report(
         lambda p: quote(os.path.relpath(p.absolute(), start)),
         probes=root,
         protocols=protocol or (),
+        filtered=any((dataset, method, protocol, budget)),
     )
     with writing(out) as temporary:
         temporary.write_bytes(pdf(text) if wanted is Page.pdf else text.encode())
@@ -93,11 +94,13 @@ def page_of(
     heading: str = "",
     probes: Path | None = None,
     protocols: Sequence[str] = (),
+    filtered: bool = False,
 ) -> str:
     """The page of some records.
 
     link: from a record's path to its address on the page. probes: the folder whose probes of
-    sensors are shown, too. protocols: those asked for, of which files are read.
+    sensors are shown, too; if filtered, those of the page's rows alone. protocols: those asked for,
+    of which files are read.
     """
     from harbench.leaderboard.audits import read_audits
     from harbench.leaderboard.maps import sensor_maps
@@ -108,7 +111,9 @@ def page_of(
         say(f"harbench: not compared: {reason}", err=True)
         left_out.set(True)
     words = heading or f"harbench report: {len(records)} records"
-    maps = list(sensor_maps(probes)) if probes else []
+    shown_rows = {(entry.dataset, entry.budget, entry.name) for entry in board.entries}
+    rows = shown_rows if filtered else None
+    maps = list(sensor_maps(probes, rows)) if probes else []
     shown = Shown(words, control, link, read_audits(audits or []), _rules(board), maps)
     return page(board, shown)
 

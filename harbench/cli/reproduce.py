@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harbench.cli import complete
-from harbench.cli.say import say
 
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
+
+    from harbench.running.records import Failure
 
 
 class Item(StrEnum):
@@ -62,7 +63,9 @@ def reproduce(
     run: Annotated[
         bool, typer.Option("--run/--no-run", help="Run what is missing, or use what is there.")
     ] = True,
-    jobs: Annotated[int, typer.Option(min=1, help="Runs side by side.")] = 1,
+    jobs: Annotated[
+        str, typer.Option(metavar="N|auto", help="Runs side by side; auto: by cores and memory.")
+    ] = "auto",
     out: Annotated[Path | None, typer.Option(help="Folder for figures; the current one.")] = None,
     results: Annotated[
         Path | None, typer.Option(help="Folder of records; $HARBENCH_RESULTS or ./results.")
@@ -76,9 +79,12 @@ def reproduce(
     """
     from harbench.cli.console import terminal
     from harbench.data import store
+    from harbench.errors import HarbenchError
     from harbench.method import budget as known
 
     known(budget)
+    if item is Item.fig5 and not run:
+        raise HarbenchError("fig5 trains what is not cached: leave out --no-run.")
     console = terminal()
     wanted = dataset or list(DATASETS)
     if run or item in (Item.table1, Item.fig5):
@@ -92,6 +98,7 @@ def reproduce(
         _reconstructions(present, method, budget, out or Path())
         return
     from harbench.analysis.published import published, side_by_side
+    from harbench.cli.run import exit_of
     from harbench.cli.sheets import show
 
     names = method or (
@@ -100,11 +107,13 @@ def reproduce(
         else ["robusthar"]
     )
     find = _ran if run else _there
-    frame = find(PROTOCOLS[item], present, names, budget, seeds, jobs, results)
+    frame, failures = find(PROTOCOLS[item], present, names, budget, seeds, jobs, results)
     if item in (Item.table2, Item.table3):
         show(side_by_side(item.value, frame, [*wanted, *present] if dataset else ()))
     else:
         _curves(item, frame, out or Path(), console)
+    if failures:
+        raise exit_of(failures)
 
 
 def available(wanted: list[str], console: Console, fetch: bool) -> list[str]:
@@ -161,30 +170,25 @@ def _ran(
     methods: list[str],
     budget: str,
     seeds: str | None,
-    jobs: int,
+    jobs: str,
     results: Path | None,
-) -> pd.DataFrame:
-    """The records of a grid, after running what is missing."""
+) -> tuple[pd.DataFrame, list[Failure]]:
+    """The records of a grid, after running what is missing, and what failed."""
     import pandas as pd
 
-    from harbench.running.api import carry_out, collect
-    from harbench.running.executors import Orders
+    from harbench.cli.run import completed, local
+    from harbench.running.api import collect
     from harbench.running.grid import Grid, parse_seeds
     from harbench.running.plan import make_plan
-    from harbench.running.provenance import command_line
     from harbench.running.store import ResultStore, default_results
-    from harbench.running.workers import Workers
 
     if not datasets:
-        return pd.DataFrame()
+        return pd.DataFrame(), []
     chosen = parse_seeds(seeds) if seeds is not None else None
     runs = make_plan(Grid(methods, protocols, datasets, chosen, budget))
     store = ResultStore(results or default_results())
-    missing = sum(store.find(each) is None for each in runs)
-    say(f"{len(runs)} runs, {missing} of them still to do.", err=True)
-    for each, outcome in carry_out(runs, store, Orders(command_line()), Workers(jobs), _silent):
-        say(f"{each}: {outcome.status}", err=True)
-    return collect(runs, store)
+    failures = completed(runs, store, local(jobs, runs, store))
+    return collect(runs, store), failures
 
 
 def _there(
@@ -193,24 +197,21 @@ def _there(
     methods: list[str],
     budget: str,
     seeds: str | None,
-    _jobs: int,
+    _jobs: str,
     results: Path | None,
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, list[Failure]]:
     """The records that are there, whatever data and methods are at hand: nothing is fetched."""
-    from harbench.cli.reading import tabled
+    from harbench.cli.reading import tabled, varied
     from harbench.running.grid import parse_seeds
 
     found = tabled(results)
     if found.empty:
-        return found
+        return found, []
     wanted = {"protocol": protocols, "dataset": datasets, "method": methods, "budget": [budget]}
     for column, names in wanted.items():
-        found = found[found[column].isin(list(names))]
-    return found[found["seed"].isin(parse_seeds(seeds))] if seeds is not None else found
-
-
-def _silent(*_: object) -> None:
-    pass
+        fits = found[column].isin(list(names))
+        found = found[fits | (varied(found).isin(names) & (column == "method"))]
+    return found[found["seed"].isin(parse_seeds(seeds))] if seeds is not None else found, []
 
 
 def _curves(item: Item, frame: pd.DataFrame, out: Path, console: Console) -> None:

@@ -24,7 +24,7 @@ def rerun(
         str, typer.Option("--dataset", help="Python file of a dataset not registered.")
     ] = "",
     device: Annotated[
-        str | None, typer.Option(help="auto, cpu or cuda; the record's by default.")
+        str | None, typer.Option(help="auto, cpu or cuda; the record's, with --anyway auto.")
     ] = None,
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Though data, code, versions or device differ.")

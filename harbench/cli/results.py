@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harbench.cli.complete import Datasets, Methods, Protocols
+from harbench.cli.complete import Datasets, Filter, Methods, Protocols
+from harbench.cli.reading import chosen
 from harbench.cli.rerun import rerun
 from harbench.cli.say import say
-from harbench.cli.table import Filter, chosen
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,7 +69,10 @@ def list_(
     for part in results_tables(table):
         console.print(part)
     console.print(footnote(table), style="dim")
+    filters = [names for names in (method, dataset, protocol, budget) if names]
     for path in ResultStore(folder or default_results()).failures():
+        if not all(set(names) & set(path.parts) for names in filters):
+            continue
         console.print(f"failed: {path}", style="red")
 
 
@@ -111,7 +114,7 @@ def trials_(
 
     root = folder or default_results()
     table = trials(root)
-    table["name"] = table["method"].str.partition("+")[0]
+    table["name"] = [name.partition("+")[0] for name in table["method"]]
     wanted = {"name": method, "dataset": dataset, "budget": budget}
     for column, names in wanted.items():
         for name in (names or ()) if len(table) else ():

@@ -11,6 +11,8 @@ import typer
 from harbench.cli import complete
 from harbench.cli.by import By
 from harbench.cli.complete import Datasets, Methods
+from harbench.cli.reading import chosen
+from harbench.cli.written import Format, Written, write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,21 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from harbench.analysis.pairs import Condition
-    from harbench.analysis.sheet import Sheet
     from harbench.analysis.table import Rules
     from harbench.protocol import Protocol
-
-Filter = Annotated[list[str] | None, typer.Option(help="Only these (repeatable).")]
-
-
-class Format(StrEnum):
-    """How the table is written; rich is for a terminal."""
-
-    rich = "rich"
-    markdown = "markdown"
-    latex = "latex"
-    html = "html"
-    csv = "csv"
 
 
 class Family(StrEnum):
@@ -80,7 +69,7 @@ def table(
     complete: Annotated[
         bool, typer.Option("--complete", help="Refuse a table with holes or unequal seeds.")
     ] = False,
-    form: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.rich,
+    form: Written = None,
     out: Annotated[Path | None, typer.Option(help="Write to this file.")] = None,
     results: Annotated[
         Path | None, typer.Option(help="Folder of records; $HARBENCH_RESULTS or ./results.")
@@ -94,6 +83,7 @@ def table(
     each class, --by subject the score of each person: of one protocol, a table per dataset.
     """
     from harbench import registry
+    from harbench.analysis.pairs import require_names, row_names
     from harbench.analysis.render import csv
     from harbench.analysis.robustness import summary_table
     from harbench.analysis.sheet import sheet_of
@@ -118,6 +108,9 @@ def table(
         rows=tuple(dict.fromkeys(rows)) if rows else None,
     )
     if by:
+        _refuse_beside_by(by, metric, test, alpha, family, rows, summary, complete)
+        if control:
+            require_names(part.assign(name=row_names(part)), [control])
         _apart(by, part, protocols, scale, rules, form, out, results)
         return
     if summary:
@@ -127,13 +120,26 @@ def table(
     write([sheet_of(found)], form, out, csv(found))
 
 
+def _refuse_beside_by(by: By, metric: str | None, *others: object) -> None:
+    """Raise HarbenchError for options that mean nothing where no difference is tested."""
+    from harbench.errors import HarbenchError
+
+    if any(others):
+        raise HarbenchError(
+            "--by shows scores and tests nothing: leave out --test, --alpha, --family, --rows, "
+            "--summary and --complete."
+        )
+    if by is By.kind and metric is not None:
+        raise HarbenchError("--by class shows the F1 of each class: leave out --metric.")
+
+
 def _apart(
     by: By,
     frame: pd.DataFrame,
     protocols: Sequence[Protocol],
     scale: str | None,
     rules: Rules,
-    form: Format,
+    form: Format | None,
     out: Path | None,
     results: Path | None,
 ) -> None:
@@ -152,25 +158,6 @@ def _apart(
     found = list(sheets(by, frame, condition, rules.metric, rules.control, root))
     numbers = pd.concat([scores for _, scores in found], ignore_index=True)
     write([sheet for sheet, _ in found], form, out, csv_text(numbers))
-
-
-def write(sheets: Sequence[Sheet], form: Format, out: Path | None, cells: str) -> None:
-    """Print sheets or write them to a file. cells: what a CSV file of them holds."""
-    from harbench.analysis.render import FORMATS
-    from harbench.cli.sheets import show
-    from harbench.data.paths import writing
-
-    if form is Format.rich and out is None:
-        for sheet in sheets:
-            show(sheet)
-        return
-    named = "markdown" if form is Format.rich else form.value
-    text = cells if form is Format.csv else FORMATS[named](sheets)
-    if out is None:
-        typer.echo(text, nl=False)
-    else:
-        with writing(out) as temporary:
-            temporary.write_text(text, encoding="utf-8")
 
 
 def rules_of(
@@ -205,52 +192,6 @@ def rules_of(
         family=family or said.family,
         rows=rows or sweep or said.rows or None,
     )
-
-
-def chosen(
-    folder: Path | None,
-    *,
-    dataset: Sequence[str] | str | None = None,
-    method: Sequence[str] | str | None = None,
-    protocol: Sequence[str] | str | None = None,
-    budget: Sequence[str] | str | None = None,
-    confusion: bool = False,
-) -> pd.DataFrame:
-    """The records of a results folder as a frame, filtered; an unknown name is an error."""
-    from harbench.cli.reading import readable, tabled
-    from harbench.errors import HarbenchError, unknown
-    from harbench.running.rows import frame
-    from harbench.running.store import default_results
-
-    root = folder or default_results()
-    table = frame(readable(root), confusion) if confusion else tabled(root)
-    wanted = {"dataset": dataset, "method": method, "protocol": protocol, "budget": budget}
-    for column, given in wanted.items():
-        names = [given] if isinstance(given, str) else given
-        if not names or table.empty:
-            continue
-        if column == "dataset":
-            names = [_canonical(name) for name in names]
-        if column == "protocol":
-            names = [Path(name).stem if name.endswith(".toml") else name for name in names]
-        for name in names:
-            if name not in set(table[column]):
-                raise unknown(f"{column} in {root}", name, set(table[column]))
-        table = table[table[column].isin(names)]
-    if table.empty:
-        raise HarbenchError(f"No records in {root}.")
-    return table
-
-
-def _canonical(spec: str) -> str:
-    """The spec as records have it; the text itself where no such dataset is known here."""
-    from harbench.data.store import resolve
-    from harbench.errors import HarbenchError
-
-    try:
-        return resolve(spec)[0]
-    except HarbenchError:
-        return spec
 
 
 def headline(protocol: object, scale: str | None = None) -> Condition:

@@ -20,7 +20,9 @@ def tune(
     method: Annotated[
         list[str], typer.Option(help="Method (repeatable).", autocompletion=complete.methods)
     ],
-    trials: Annotated[int, typer.Option(min=1, help="Configurations to try for each method.")] = 20,
+    trials: Annotated[
+        int, typer.Option(min=1, help="Configurations to try for each method; not with --grid.")
+    ] = 20,
     grid: Annotated[
         list[str] | None,
         typer.Option(
@@ -137,12 +139,17 @@ def _comparison(records: list[TuningRecord]) -> str:
 
     rows = []
     for number, trial in enumerate(records[0].trials):
-        scores = [100 * (record.trials[number].f1_macro or float("nan")) for record in records]
+        found = [record.trials[number].f1_macro for record in records]
+        scores = [100 * score for score in found if score is not None]
+        # A configuration that failed for one seed has no mean over all of them.
+        if len(scores) < len(found):
+            scores = []
         spread = statistics.stdev(scores) if len(scores) > 1 else float("nan")
         seconds = statistics.mean(record.trials[number].seconds for record in records)
         name = ", ".join(f"{key}={_short(value)}" for key, value in trial.values.items())
-        error = spread / len(scores) ** 0.5
-        rows.append([name, statistics.mean(scores), spread, error, seconds])
+        error = spread / len(found) ** 0.5
+        mean = statistics.mean(scores) if scores else float("nan")
+        rows.append([name, mean, spread, error, seconds])
     headers = ["configuration", "validation F1", "s.d.", "s.e.", "seconds"]
     text: str = tabulate(rows, headers, floatfmt=("", ".2f", ".2f", ".2f", ".0f"))
     return text

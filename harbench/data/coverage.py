@@ -20,7 +20,7 @@ SHORT = "is shorter than a window"
 UNLABELLED = "has no label"
 BROKEN = "has no stretch without a pause that holds a window"
 MIXED = "has no window of one class"
-HALF, NEARLY_ALL = 0.5, 0.9
+HALF = 0.5
 NAMED = 3
 
 
@@ -162,14 +162,9 @@ class Coverage:
                 )
             share = counts[~whole].mean() / self.samples
             if share > HALF:
-                advice = (
-                    " Devices with clocks of their own, joined in one table, end like this: give "
-                    "one file per device, <recording>.<sensor>.csv (docs/add-a-dataset.md)."
-                )
                 found.append(
                     f"Sensor {sensor.name} lacks {100 * share:.1f} % of its "
                     f"{'other ' if whole.any() else ''}values."
-                    f"{advice if share > NEARLY_ALL else ''}"
                 )
         return found
 

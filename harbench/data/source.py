@@ -143,13 +143,6 @@ class WindowSource:
     def __len__(self) -> int:
         return len(self.indices)
 
-    def select(self, rows: IntArray, plain: bool = False) -> WindowSource:
-        """The windows at `rows` as a source of their own, with the corruption they have here."""
-        missing = None if self.missing is None else self.missing.select(rows)
-        return WindowSource(
-            self.dataset, self.indices[rows], self.standardiser, self.device, missing, plain
-        )
-
     def rows(self, order: IntArray) -> Tensor:
         """Indices into the part as a tensor that lies where `batch` wants them."""
         rows = torch.from_numpy(order)

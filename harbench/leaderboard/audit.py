@@ -37,6 +37,7 @@ NOT_RUN = (
 def drawn(submission: Submission, salt: str, count: int, at_most: float = math.inf) -> list[str]:
     """The names of `count` records: those whose sha256(salt, submission, name) is smallest.
 
+    Raises HarbenchError where there is none to draw.
     at_most: only records whose training took no more seconds than this, by their own words.
     The submission's digest covers all of its content. The salt must be one that nobody knew when
     the submission was made (the commit that merged it, say); else a submitter could try changes
@@ -51,6 +52,11 @@ def drawn(submission: Submission, salt: str, count: int, at_most: float = math.i
         for name, (_, record) in submission.records.items()
         if sum(stage.seconds for stage in record.cost.stages) <= at_most
     ]
+    if not cheap:
+        raise HarbenchError(
+            f"Nothing can be run again: no record says that it trained within {at_most:g} s. "
+            "Allow more with --at-most, or leave it out."
+        )
     return sorted(cheap, key=place)[:count]
 
 
@@ -73,11 +79,6 @@ def audit(
     Trainings go into a cache of their own, so that nothing finished before is taken for a re-run.
     """
     started, names = now(), drawn(submission, salt, count, at_most)
-    if not names:
-        raise HarbenchError(
-            f"Nothing was run again: no record says that it trained within {at_most:g} s. "
-            "Allow more with --at-most, or leave it out."
-        )
     strangers = foreign(submission, names)
     if strangers and not run_code:
         raise HarbenchError(NOT_RUN.format(name="The submission", method=strangers[0]))

@@ -34,8 +34,13 @@ class Drawing:
     words: str = ""
 
 
-def drawings(frames: list[pd.DataFrame], rules: Rules, control: str) -> Iterator[Drawing]:
-    """Scores against missing rate and against cost, of each dataset and of what trains alike."""
+def drawings(
+    frames: list[pd.DataFrame], rules_of: Callable[[str], Rules], control: str
+) -> Iterator[Drawing]:
+    """Scores against missing rate and against cost, of each dataset and of what trains alike.
+
+    rules_of: how a protocol compares. Of several that train alike the first one decides.
+    """
     whole = pd.concat(frames, ignore_index=True)
     number = 0
     for (budget, dataset), part in whole.groupby(["budget", "dataset"], sort=True):
@@ -46,11 +51,14 @@ def drawings(frames: list[pd.DataFrame], rules: Rules, control: str) -> Iterator
             pictures = [(MISSING, curves.missing, alike), *((COST, bars.cost, c) for c in costs)]
             for what, draw, drawn in pictures:
                 number += 1
+                rules = rules_of(str(drawn["protocol"].min()))
                 words = f"{METRICS[rules.metric]} against {what}; higher is better. {_facts(drawn)}"
                 yield _drawn(words, draw, drawn, rules.metric, number)
+            rules = rules_of(str(alike["protocol"].min()))
             yield from _summed(alike, rules, control, _facts(alike))
         for protocol, sweep in part[part["variant"] != ""].groupby("protocol", sort=True):
             number += 1
+            rules = rules_of(str(protocol))
             numbers = sweep["variant"].str.contains(r"[\d.]+$").all()
             swept: Draw = curves.sweep if numbers else bars.ablation
             words = f"{METRICS[rules.metric]} of the variants of {protocol}: {dataset}; {budget}"

@@ -115,12 +115,14 @@ def _control(lines: list[Line], ranked: list[Line], control: str) -> str:
         return ""
     if not own.standing.rank:
         entry = own.entry
+        lacking = " without all conditions" if len(entry.records) >= entry.wanted else ""
         return (
-            f"{title(control)} has {len(entry.records)} of {entry.wanted} seeds "
+            f"{title(control)} has {len(entry.records)} of {entry.wanted} seeds{lacking} "
             f"({_score(own)}): no statement yet."
         )
     behind = own.standing.behind
-    assert behind is not None, "a ranked row that does not lead"
+    if behind is None:
+        return f"{title(control)} has {_score(own)}, and {own.standing.verdict} with the best mean."
     interval = "" if math.isnan(behind.low) else f" [{behind.low:+.1f}, {behind.high:+.1f}]"
     return (
         f"{title(control)} has rank {own.standing.rank} with {_score(own)}, "

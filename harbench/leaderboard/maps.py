@@ -22,10 +22,15 @@ FIRST = 1001
 METRIC = "f1_macro"
 
 
-def sensor_maps(root: Path) -> Iterator[Drawing]:
-    """A map and, as its text, a table of each probe under root/probes; words for a damaged one."""
+def sensor_maps(root: Path, rows: set[tuple[str, str, str]] | None = None) -> Iterator[Drawing]:
+    """A map and, as its text, a table of each probe under root/probes; words for a damaged one.
+
+    rows: dataset, budget and row of the probes that are shown; None for all.
+    """
     for number, path in enumerate(sorted(root.glob("probes/*/*/*/*/sensors.json")), FIRST):
         dataset, protocol, budget, label = path.relative_to(root).parts[1:5]
+        if rows is not None and (dataset, budget, label) not in rows:
+            continue
         facts = f"{title(label)}: {dataset}; {protocol}; {budget}"
         try:
             probe = read_probe(path)

@@ -64,6 +64,10 @@ def page(board: Board, shown: Shown) -> str:
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     data = list(_data_cards(board.entries))
     cards = method_cards(board.entries, shown.audits)
+
+    def rules_of(protocol: str) -> Rules:
+        return board.statements[protocol].rules
+
     text: str = environment.get_template("page.html.jinja").render(
         board=board,
         shown=shown,
@@ -73,7 +77,7 @@ def page(board: Board, shown: Shown) -> str:
         script_digest=digest,
         style=Markup(_text("page.css")),
         drawings=[
-            *(drawings(board.frames, shown.rules, shown.control) if board.frames else ()),
+            *(drawings(board.frames, rules_of, shown.control) if board.frames else ()),
             *shown.maps,
         ],
         safe=Markup,
@@ -141,10 +145,10 @@ def _text(name: str) -> str:
 
 
 def _lowest(lines: Iterable[Line]) -> float:
-    """Where the little intervals begin: tens below the lowest of them, never below 0."""
+    """Where the little intervals begin: tens below the lowest of them, from 0 to 90."""
     lows = [line.standing.mean if math.isnan(line.standing.low) else line.standing.low
             for line in lines]  # fmt: skip
-    return float(max(0, 10 * math.floor(min(lows, default=0) / 10)))
+    return float(min(90, max(0, 10 * math.floor(min(lows, default=0) / 10))))
 
 
 def _data_cards(entries: Iterable[Entry]) -> Iterator[DataCard]:

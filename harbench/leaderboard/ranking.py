@@ -23,12 +23,16 @@ RULE = (
 VERDICTS = {"better": "worse", "": "not told apart", "n/a": "too few seeds to tell"}
 
 
+APART = "no seed in common"
+
+
 @dataclass(frozen=True)
 class Standing:
     """One row in one column, in %. low, high: 95 % interval of the mean (NaN for one seed).
 
     rank: by the rank rule; 0 for a row that is not complete. behind: the best complete row minus
-    this one, None in the best row's own and in incomplete ones. verdict: in words.
+    this one, None in the best row's own, in incomplete ones and without a common seed. verdict: in
+    words.
     """
 
     name: str
@@ -90,5 +94,7 @@ def _placed(
         words = "best mean" if len(ranked) > 1 else "alone"
         return Standing(row.name, row.mean, row.low, row.high, row.n, rank, None, words)
     behind = results[ranked[0], row.name]
+    if not behind.n:
+        return Standing(row.name, row.mean, row.low, row.high, row.n, rank, None, APART)
     verdict = VERDICTS.get(behind.verdict(alpha), "")
     return Standing(row.name, row.mean, row.low, row.high, row.n, rank, behind, verdict)

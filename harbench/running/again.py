@@ -62,6 +62,8 @@ def run_of(
     """
     record = read_record(path)
     said = record.identity
+    registry.require_no_path(said.method, path)
+    registry.require_no_path(parse_spec(said.dataset)[0], path)
     source = method or said.method
     cls = registry.method_class(source)
     configured = Configured(

@@ -66,6 +66,8 @@ def run(
         settings=config,
         tuned=tuned,
     )
+    if jobs != "auto" and (not isinstance(jobs, int) or jobs < 1):
+        raise HarbenchError(f"jobs must be 'auto' or a whole number from 1, got {jobs!r}.")
     runs = make_plan(grid, store.root, apart=jobs != 1)
     orders = Orders("harbench.run", force)
     workers = room(runs, store).jobs if jobs == "auto" else jobs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import resource
 import sys
 import time
@@ -35,18 +36,18 @@ from harbench.training.identity import Training, stage_keys
 
 
 def execute(
-    run: Run, command: str, report: Callable[[Progress], None], force: bool = False
+    run: Run, command: str, report: Callable[[Progress], None], renew: float = -math.inf
 ) -> Record | Failure:
     """Carry a run out; whatever goes wrong becomes a Failure, never an exception.
 
-    force: train anew even where finished stages are cached.
+    renew: stages that were finished before it, in seconds since the epoch, are trained anew.
     """
     started = now()
     if run.broken:
         return failure(run, run.broken, run.trace, command, started)
     try:
         with one_thread():
-            return _execute(run, command, started, report, force)
+            return _execute(run, command, started, report, renew)
     # One failed run must not stop the grid, not even if it calls sys.exit; its traceback is kept.
     except (Exception, SystemExit) as error:
         expected = isinstance(error, HarbenchError | TrainingError)
@@ -72,7 +73,7 @@ def failure(
 
 
 def _execute(
-    run: Run, command: str, started: str, report: Callable[[Progress], None], force: bool
+    run: Run, command: str, started: str, report: Callable[[Progress], None], renew: float
 ) -> Record:
     dataset, replay = store.load(run.source), run.protocol.replay
     if replay is not None and replay.path is None:
@@ -82,9 +83,9 @@ def _execute(
         )
     training = training_of(run, dataset)
     cache = StageCache.default()
-    if force:
+    if renew > -math.inf:
         for key in stage_keys(training):
-            cache.drop(key)
+            cache.drop(key, renew)
     if run.device == "cuda":
         torch.cuda.reset_peak_memory_stats()
     fitted = fit(training, cache, report)

@@ -30,6 +30,7 @@ News = Callable[[Run, Progress], None]
 class Orders:
     """What holds for all runs of a call.
 
+    begun: seconds since the epoch; with `force` what was trained before it is trained anew.
     command: what the user typed, for the records. environment: see `processes`. time_limit:
     seconds after which a run in a worker process is ended, waiting for shared stages included.
     """
@@ -38,6 +39,12 @@ class Orders:
     force: bool = False
     time_limit: float | None = None
     environment: dict[str, str] = field(default_factory=processes.environment)
+    begun: float = field(default_factory=time.time)
+
+    @property
+    def renew(self) -> float:
+        """The time before which a finished stage is no longer good enough."""
+        return self.begun if self.force else -math.inf
 
     def deadline(self) -> float:
         """When a run that begins now is ended, by the monotonic clock."""
@@ -77,7 +84,7 @@ class Here:
             def tell(progress: Progress, run: Run = run) -> None:
                 news(run, progress)
 
-            yield run, execute(run, orders.command, tell, orders.force)
+            yield run, execute(run, orders.command, tell, orders.renew)
 
 
 def again(queue: Queue, run: Run, outcome: Outcome, died: bool, most: int = 1) -> bool:

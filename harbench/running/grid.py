@@ -142,10 +142,10 @@ def parse_seeds(text: str) -> list[int]:
         first, last = found[1], found[2] or found[1]
         if max(len(first), len(last)) > DIGITS:
             raise HarbenchError(f"Seeds {text!r} are too large: at most {DIGITS} digits.")
+        if int(first) > int(last):
+            raise HarbenchError(f"Seeds {text!r}: write the smaller number first.")
         wanted = range(int(first), int(last) + 1)
         if len(seeds) + len(wanted) > MOST_SEEDS:
             raise HarbenchError(f"Seeds {text!r} are too many: at most {MOST_SEEDS:,} at once.")
         seeds += wanted
-    if not seeds:
-        raise HarbenchError(f"Seeds {text!r} name no seed: write the smaller number first.")
     return list(dict.fromkeys(seeds))

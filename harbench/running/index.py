@@ -59,8 +59,7 @@ def read_table(root: Path) -> Table:
     The index lies in the cache. It only saves time: where it is damaged, or cannot be written,
     the records are read.
     """
-    below = len(str(root))
-    files = {str(path)[below:]: path for path in candidates(root)}
+    files = {str(path.relative_to(root)): path for path in candidates(root)}
     database = _database(root)
     known = _known(database)
     entries: Entries = {}

@@ -210,4 +210,4 @@ def _work(mailbox: Any, number: int, run: Run, orders: Orders, folder: str) -> O
     def tell(progress: Progress) -> None:
         mailbox.put.remote(number, progress)
 
-    return execute(run, orders.command, tell, orders.force)
+    return execute(run, orders.command, tell, orders.renew)

@@ -102,7 +102,26 @@ def make_plan(
     for name in grid.methods:
         asked = list({id(cell.asked): cell.asked for cell in cells if cell.name == name}.values())
         found |= zip(map(id, asked), ask(name, asked), strict=True)
-    return [_run(cell, found[id(cell.asked)], spent, grid.precision, place) for cell in cells]
+    runs = [_run(cell, found[id(cell.asked)], spent, grid.precision, place) for cell in cells]
+    return _once(runs)
+
+
+def _once(runs: Sequence[Run]) -> list[Run]:
+    """The runs without those that are named twice: `cnn` and a `cnn+width=64` that is the default.
+
+    Raises HarbenchError for two variants of one configuration, of which one record has one name.
+    """
+    found: dict[tuple[object, ...], Run] = {}
+    for run in runs:
+        place = (run.dataset, run.protocol.name, run.label, run.seed)
+        first = found.setdefault(place, run)
+        if first.variant != run.variant:
+            raise HarbenchError(
+                f"Protocol {run.protocol.name!r}: its variants {first.variant!r} and "
+                f"{run.variant!r} are one configuration, {run.label}. Leave one out, or what fixes "
+                "the value in which they differ."
+            )
+    return list(found.values())
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ The labels, results/.../seed-<s>.labels.npz, are some kilobytes and give every c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
@@ -20,7 +20,7 @@ from harbench.data.paths import cache_dir, writing
 from harbench.dataset import BoolArray, FloatArray, HARDataset, IntArray
 from harbench.errors import HarbenchError, one_line
 from harbench.protocol import Condition
-from harbench.running.records import Identity, Record
+from harbench.running.records import ConditionScores, Identity, Record
 from harbench.training.identity import sha256
 
 if TYPE_CHECKING:
@@ -140,13 +140,22 @@ def wrong_labels(record_file: Path, record: Record) -> str:
 
 def _misfit(arrays: dict[str, NDArray[np.generic]], record: Record) -> str:
     """That answers do not give the confusion matrices of their record, "" where they do."""
-    for index, row in enumerate(record.conditions):
+    for index, row in _rows(arrays, record):
         which = arrays["scored"][index].astype(bool)
         counts = np.zeros((len(arrays["classes"]),) * 2, dtype=np.int64)
         np.add.at(counts, (arrays["y_true"][which], arrays["predicted"][index][which]), 1)
         if counts.tolist() != row.confusion:
             return "it does not give the record's confusion matrix"
     return ""
+
+
+def _rows(
+    arrays: Mapping[str, NDArray[np.generic]], record: Record
+) -> Iterator[tuple[int, ConditionScores]]:
+    """The conditions that a record has, each with its place among those that were predicted."""
+    places = {str(words): index for index, words in enumerate(arrays["conditions"])}
+    for row in record.conditions:
+        yield places[str(Condition(scale=row.scale, rate=row.rate))], row
 
 
 def _narrow(values: NDArray[Any]) -> NDArray[Any]:
@@ -196,7 +205,7 @@ def _frame(arrays: dict[str, NDArray[np.generic]], record: Record) -> pd.DataFra
     parts = []
     if misfit := _misfit(arrays, record):
         raise ValueError(misfit)
-    for index in range(len(record.conditions)):
+    for index, _ in _rows(arrays, record):
         which = arrays["scored"][index].astype(bool)
         true, predicted = arrays["y_true"][which], arrays["predicted"][index][which]
         columns = {

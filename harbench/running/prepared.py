@@ -34,6 +34,11 @@ class Prepared:
         """Find out before training whether the split and the corruption are possible."""
         split, replay = self.split(dataset, protocol, seed), protocol.replay
         parts = _parts(dataset, protocol, seed)
+        lost = protocol.train_missing
+        if lost.corrupts and (*parts, lost) not in self._possible:
+            for part in (split.train, split.validation):
+                list(corruptions([lost], dataset, part, seed))
+            self._possible.add((*parts, lost))
         new = [each for each in protocol.conditions if (*parts, each, replay) not in self._possible]
         for condition, _ in corruptions(new, dataset, split.test, seed, replay=replay):
             counted(condition, dataset, split.test, seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,8 +51,11 @@ def reconstruct(run: Run, window: int | None = None) -> Rebuilt:
     if all(stage.labelled for stage in training.stages()):
         raise HarbenchError(f"{run.label} has no pre-training: there is nothing that rebuilds.")
     if window is None:
-        spread = np.nanstd(np.asarray(dataset.windows[split.test]), axis=1).mean(axis=(1, 2))
-        window = int(spread.argmax())
+        with warnings.catch_warnings():
+            # A channel that is missing in all of a window has no deviation.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            spread = np.nanstd(np.asarray(dataset.windows[split.test]), axis=1)
+        window = int(np.nan_to_num(spread).mean(axis=(1, 2)).argmax())
     if not 0 <= window < len(split.test):
         raise HarbenchError(f"There are {len(split.test)} test windows, from 0; got {window}.")
     with one_thread():

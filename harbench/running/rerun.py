@@ -79,7 +79,9 @@ def _weights(keys: list[str]) -> list[str]:
 
 def _metrics(before: Record, after: Record) -> Finding:
     differing = []
-    for old, new in zip(before.conditions, after.conditions, strict=True):
+    made = {(new.scale, new.rate): new for new in after.conditions}
+    for old in before.conditions:
+        new = made[old.scale, old.rate]
         was, now = old.model_dump(), new.model_dump()
         condition = Condition(scale=old.scale, rate=old.rate)
         numbers = [key for key in was if was[key] != now[key] and isinstance(was[key], float)]

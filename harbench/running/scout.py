@@ -20,7 +20,7 @@ from harbench.data import store
 from harbench.dataset import HARDataset
 from harbench.errors import BrokenCodeError, HarbenchError, one_line
 from harbench.method import Budget, EngineOptions
-from harbench.options import format_spec, parse_spec
+from harbench.options import as_json, format_spec, parse_spec
 from harbench.running import processes
 from harbench.running.configure import Configured, Tuned, check_method, configure
 from harbench.training.identity import method_code
@@ -154,7 +154,8 @@ def plain(spec: str, found: Configured) -> Planned:
         name=method.name,
         source=found.source,
         label=found.label,
-        config=asdict(method.config),
+        # Without classes of the method's file, which other processes do not know.
+        config=as_json(asdict(method.config)),
         options=found.options,
         tuned=found.tuned,
         code=method_code(type(method)),

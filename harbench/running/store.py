@@ -56,7 +56,7 @@ class ResultStore:
         return sorted(path for path in found if is_named_as_record(path.name))
 
     def find(self, run: Run) -> Record | None:
-        """The record of exactly this run; None if it is absent, outdated or not readable."""
+        """The whole record of exactly this run; None if it is absent, outdated or not readable."""
         path = self.path(run)
         if not path.is_file():
             return None
@@ -64,7 +64,8 @@ class ResultStore:
             record = read_record(path)
         except HarbenchError:
             return None
-        return record if _same(record.identity, run.identity) else None
+        whole = record.variant == run.variant and not record.lacking
+        return record if whole and _same(record.identity, run.identity) else None
 
     def failed(self, run: Run) -> Path:
         """Where the failure of `run` lies."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import partial
@@ -17,7 +18,7 @@ from harbench import registry
 from harbench.data import store
 from harbench.data.paths import write_json
 from harbench.dataset import HARDataset
-from harbench.errors import HarbenchError, TrainingError, needs
+from harbench.errors import HarbenchError, needs, one_line
 from harbench.evaluation import EVALUATOR
 from harbench.evaluation.metrics import scores
 from harbench.evaluation.predict import Precision, one_thread, predict
@@ -76,6 +77,9 @@ def tune(
     place = resolve_device(device, precision)
     dataset = store.load(dataset_spec)
     configured, space = tunable(spec, dataset, settings or {}, grid)
+    # As they come back from disk: there are no tuples.
+    lists = as_json({key: values for key, values in space.items() if isinstance(values, list)})
+    space = {**space, **lists}
     require_writable(root)
     path = tuning_path(root, configured.label, dataset.spec, protocol, spent, seed, grid)
     search = Search(
@@ -217,12 +221,15 @@ def _suggest(
     if number == 0:
         return {key: base[key] for key in space}
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    distributions: dict[str, BaseDistribution] = {
-        key: CategoricalDistribution(values)
-        if isinstance(values, list)
-        else FloatDistribution(*values, log=True)
-        for key, values in space.items()
-    }
+    with warnings.catch_warnings():
+        # Of lists among the choices, which only Optuna's own storage could not keep.
+        warnings.simplefilter("ignore", UserWarning)
+        distributions: dict[str, BaseDistribution] = {
+            key: CategoricalDistribution(values)
+            if isinstance(values, list)
+            else FloatDistribution(*values, log=True)
+            for key, values in space.items()
+        }
     sampler = optuna.samplers.TPESampler(
         seed=stream_seed(seed, "tuning", number, bits=32), n_startup_trials=RANDOM_TRIALS
     )
@@ -251,8 +258,8 @@ def _try(
             fitted = fit(training, cache, report)
             score: float | None = validation_f1(training, fitted)
         stages, error = [curve_of(cost) for cost in fitted.stages], ""
-    except (HarbenchError, TrainingError) as failed:
-        score, error = None, str(failed)
+    except Exception as failed:  # a method may raise anything for values that it cannot have
+        score, error = None, one_line(failed)
     seconds = round(time.perf_counter() - begun, 1)
     return Trial(
         values=as_json(values), f1_macro=score, seconds=seconds, error=error, stages=stages

@@ -88,7 +88,7 @@ def _start(
 def _work(connection: Connection, run: Run, orders: Orders) -> None:
     os.environ.update(orders.environment)
     tell = partial(processes.send, connection)
-    tell(execute(run, orders.command, tell, orders.force))
+    tell(execute(run, orders.command, tell, orders.renew))
 
 
 def _receive(connection: Connection) -> Progress | Outcome | None:

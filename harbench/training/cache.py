@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -89,10 +90,17 @@ class StageCache:
         write_json(self._note(key), {**note, "sha256": _sha256(self._weights(key))})
         self.partial(key).unlink(missing_ok=True)
 
-    def drop(self, key: str) -> None:
-        """Forget a stage, finished or not."""
-        for path in (self._note(key), self._weights(key), self.partial(key)):
-            path.unlink(missing_ok=True)
+    def drop(self, key: str, before: float = math.inf) -> None:
+        """Forget a stage, finished or not, unless it was finished after that time.
+
+        before: seconds since the epoch. What another process trains now is waited for, and kept.
+        """
+        with self.lock(key):
+            note = self._note(key)
+            if note.is_file() and note.stat().st_mtime >= before:
+                return
+            for path in (note, self._weights(key), self.partial(key)):
+                path.unlink(missing_ok=True)
 
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:

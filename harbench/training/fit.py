@@ -246,6 +246,10 @@ def fit_once(stage: FitStage, network: nn.Module, data: StageData, seed: int) ->
     generator = torch.Generator(data.source.device)
     generator.manual_seed(torch_seed(seed, "masks", stage.name, 0))
     x, observed = data.source.batch(torch.arange(len(data.source)))
+    if data.augment is not None:
+        faults = torch.Generator(data.source.device)
+        faults.manual_seed(torch_seed(seed, "augmentation", stage.name, 0))
+        x, observed = data.augment(x, observed, data.source.indices, faults)
     batch = Batch(x, observed, generator)
     if data.y is not None:
         batch = LabelledBatch(x, observed, generator, data.y)

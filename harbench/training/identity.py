@@ -81,6 +81,7 @@ def stage_keys(training: Training) -> list[str]:
         "precision": training.precision,
         "device": training.device,
         "indicator": training.options.indicator,
+        "torch": torch.__version__,
     }
     if with_graphs(torch.device(training.device)):
         base["graphs"] = True
@@ -92,6 +93,8 @@ def stage_keys(training: Training) -> list[str]:
         parts = {**base, "stage": stage.name, "previous": keys[-1:], "impute": impute}
         if stage.labelled:
             parts |= {"labelled": _digest(training.split.labelled), "augment": options.augment}
+        if isinstance(stage, FitStage):
+            parts["scikit-learn"] = _version("scikit-learn")
         if impute == "saits":
             parts["pypots"] = _version("pypots")
         keys.append(sha256(parts))
@@ -134,17 +137,19 @@ def _parts(module: str, source: str) -> list[str]:
     """The loaded modules of harbench.nn and of `module`'s own package that a source imports."""
     package = module.partition(".")[0]
     own = f"{package}." if package != "harbench" else "harbench.nn."
+    # Of a package's own __init__ that is the package, of its modules what they lie in.
+    parent = sys.modules[module].__package__
     names: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             base = "." * node.level + (node.module or "")
-            parent = module.rpartition(".")[0]
             base = importlib.util.resolve_name(base, parent or None)
             names |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
     wanted = ("harbench.nn.", own)
-    return sorted(name for name in names if name.startswith(wanted) and name in sys.modules)
+    found = (name for name in names if name.startswith(wanted) or f"{name}." == own)
+    return sorted(name for name in found if name in sys.modules)
 
 
 def _engine() -> list[str]:
@@ -178,7 +183,8 @@ def code_hash(sources: Iterable[str]) -> str:
                 node.body = [n for n in node.body if not ASIDE & _names(n)]
             if isinstance(node, ast.ClassDef) and node.name in configurations:
                 for line in node.body:
-                    if isinstance(line, ast.AnnAssign):
+                    # What is no field has no other place in the identity.
+                    if isinstance(line, ast.AnnAssign) and "ClassVar" not in ast.dump(line):
                         line.value = None
             if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
                 node.body = node.body[1:]

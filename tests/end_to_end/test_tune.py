@@ -175,3 +175,71 @@ def test_a_grid_scores_what_it_lists_and_serves_no_run(cli: Cli, tmp_path: Path)
     assert twice.code == 2 and "names 'width' twice" in twice.err
     wrong = cli("tune", "--grid", "widht=8", *shared)
     assert wrong.code == 2 and "width" in wrong.err
+
+
+ODD_NET = """
+from __future__ import annotations
+from dataclasses import dataclass
+from harbench.method import register_method
+from harbench.methods.cnn import CNN
+
+
+@register_method
+class OddNet(CNN):
+    name = "odd_net"
+
+    @dataclass(frozen=True)
+    class Config(CNN.Config):
+        kinds: tuple[str, ...] = ("a",)
+
+    @classmethod
+    def search_space(cls):
+        return {"kinds": [("a",), ("a", "b")]}
+
+    def build(self, shape):
+        if len(self.config.kinds) > 1:
+            raise RuntimeError("two kinds are too many")
+        return super().build(shape)
+"""
+
+
+def test_values_of_any_kind_and_what_cannot_be_built_are_trials(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tuples come back from disk as lists; an error of a method's own costs one trial."""
+    monkeypatch.chdir(tmp_path)
+    Path("odd_net.py").write_text(ODD_NET)
+    words = ("tune", "--method", "./odd_net.py", "--dataset", DATASET, "--budget", "smoke",
+             "--seeds", "0", "--set", "width=8", "--set", "layers=1")  # fmt: skip
+    assert cli(*words, "--trials", "3").code == 0
+    assert cli(*words, "--trials", "4").code == 0
+    (path,) = Path("results/tuning").rglob("seed-0.json")
+    record = TuningRecord.model_validate_json(path.read_bytes())
+    assert len(record.trials) == 4 and record.best == 0
+    failed = [trial for trial in record.trials if trial.values["kinds"] == ["a", "b"]]
+    assert failed and all("two kinds are too many" in trial.error for trial in failed)
+
+
+def test_a_grid_in_which_one_seed_fails_is_shown(cli: Cli, tmp_path: Path) -> None:
+    """What has no score for one seed has no mean."""
+    words = (
+        "tune",
+        "--method",
+        "cnn",
+        "--dataset",
+        DATASET,
+        "--budget",
+        "smoke",
+        "--grid",
+        "lr=1e-3,1e30",
+        "--set",
+        "width=8",
+        "--set",
+        "layers=1",
+        "--seeds",
+        "0-1",
+    )
+    answer = cli(*words, "--results", tmp_path / "r")
+    assert answer.code == 0, answer.err
+    assert "nan" in answer.out.splitlines()[-1]
+    assert cli("results", "trials", "--results", tmp_path / "empty").code == 2

@@ -312,15 +312,19 @@ def test_arrival_times_are_repaired_if_asked(lab: Path) -> None:
     assert "arrival times" in note
 
 
-def test_outer_joined_devices_are_warned_of(lab: Path) -> None:
+@pytest.mark.parametrize("every", [1, 20])
+def test_outer_joined_devices_are_warned_of(lab: Path, every: int) -> None:
+    """At equal rates, too, where half of all values is missing."""
     whole = table()
-    hip = whole.iloc[::20][["time", "hip.x", "hip.y"]].assign(time=lambda t: t["time"] + 0.003)
-    joined = whole.drop(columns=["hip.x", "hip.y"]).merge(hip, on="time", how="outer")
+    hip = whole.iloc[::every][["time", "hip.x", "hip.y"]].assign(time=lambda t: t["time"] + 0.003)
+    wrist = whole.drop(columns=["hip.x", "hip.y"])
     for place, subject in enumerate(("anna", "ben", "cleo")):
-        joined.assign(**{"wrist.y": place}).to_csv(lab / subject / "monday.csv", index=False)
+        joined = wrist.assign(**{"wrist.y": place}).merge(hip, on="time", how="outer")
+        joined.to_csv(lab / subject / "monday.csv", index=False)
     store.load(SPEC)
-    (note,) = store.notes(SPEC)
-    assert note.startswith("Sensor hip lacks 95.") and "<recording>.<sensor>.csv" in note
+    note, *rest = store.notes(SPEC)
+    assert note.startswith("Hardly any sample of anna/monday") and ".<sensor>.csv" in note
+    assert [each.startswith("Sensor hip lacks 95.") for each in rest] == [True] * (every > 1)
 
 
 @pytest.mark.parametrize("rate", ["inf", "1e300", "1e9", "1e7", "nan", "-1.0"])

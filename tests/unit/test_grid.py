@@ -73,7 +73,7 @@ def test_a_file_says_all_of_a_grid_and_options_take_its_place(tmp_path: Path) ->
         ("seeds = 1.5", "seeds: write a list of whole numbers"),
         ("seeds = [-1]", "seeds go from 0 to 999999999"),
         ("seeds = []", "seeds is empty"),
-        ('seeds = "4-0"', "name no seed"),
+        ('seeds = "4-0"', "smaller number first"),
         ('budget = "quik"', "Unknown budget 'quik'. Did you mean 'quick'?"),
         ("budget = 1", "budget: write a text, not 1."),
         ('device = "gpu"', "Unknown device 'gpu'."),

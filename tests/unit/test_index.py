@@ -118,3 +118,16 @@ def test_a_cache_that_cannot_be_written_costs_time_only(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("HARBENCH_CACHE", str(tmp_path / "file" / "cache"))
     agrees(tmp_path / "results")
+
+
+def test_the_current_folder_is_a_results_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a root that is written `.` nothing is cut from the names of its datasets."""
+    for seed, data in ((0, "a1"), (1, "b1")):
+        record = made_up_record(made_up_identity(seed).model_copy(update={"dataset": data}))
+        path = tmp_path / data / "clean" / "quick" / "cnn" / f"seed-{seed}.json"
+        path.parent.mkdir(parents=True)
+        path.write_text(record.model_dump_json(by_alias=True))
+    monkeypatch.chdir(tmp_path)
+    assert set(read_table(Path()).frame["dataset"]) == {"a1", "b1"}

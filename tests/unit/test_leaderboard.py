@@ -244,13 +244,13 @@ def test_curves_summaries_and_sweeps_are_drawn_or_said() -> None:
     full = {"full": [90.0, 91.0, 92.0], "w/o MSTM": [80.0, 81.0, 83.0]}
     sweep = records(full).assign(variant=lambda f: f["method"], protocol="ablation")
     frames = [f.assign(name=f["method"], train_seconds=5.0, device="cpu") for f in (plain, sweep)]
-    found = list(drawings(frames, Rules(), "cnn"))
+    found = list(drawings(frames, lambda _: Rules(), "cnn"))
     # A curve, the cost under each protocol, a summary, the ablation.
     assert [bool(each.svg) for each in found] == [True, True, True, True, False, True]
     assert "5 points lost at" in found[4].table and "variants of ablation" in found[5].caption
     assert "w/o MSTM" in found[5].svg and "<script" not in found[5].svg
     clean = plain[plain["protocol"] == "clean"].assign(name="cnn", train_seconds=5.0, device="cpu")
-    words = [each.words for each in drawings([clean], Rules(), "cnn") if each.words]
+    words = [each.words for each in drawings([clean], lambda _: Rules(), "cnn") if each.words]
     assert words and words[0].startswith("Not drawn: ")
 
 
@@ -272,7 +272,12 @@ def test_the_commands_write_whole_pages(cli: Cli, tmp_path: Path) -> None:
     assert copies == sorted(p.relative_to(root) for p in root.rglob("seed-*.json"))
     assert cli("leaderboard", "build", "--out", site).code == 0
     refused = cli("leaderboard", "build", "--out", root)
-    assert refused.code == 2 and "something else" in refused.err and len(copies) == 13
+    assert refused.code == 2 and "lies in the results folder" in refused.err and len(copies) == 13
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "mine.txt").write_text("mine")
+    refused = cli("leaderboard", "build", "--out", elsewhere)
+    assert refused.code == 2 and "something else" in refused.err
     (site / "CNAME").write_text("mine")
     for out, words in ((site, "CNAME"), (site / "CNAME", "is not a folder"), (Path(), "current")):
         refused = cli("leaderboard", "build", "--out", out)
@@ -293,7 +298,9 @@ def test_the_page_shows_the_sensor_maps_of_probes_and_names_damaged_ones(tmp_pat
         copy = tmp_path / "probes" / "dsads" / "subject" / "quick" / label / "sensors.json"
         copy.parent.mkdir(parents=True)
         copy.write_bytes(probe.read_bytes() if label == "cnn" else b"{}")
-    damaged, drawn, table = sensor_maps(tmp_path)
+    rows = {("dsads", "quick", label) for label in ("cnn", "a<b")}
+    damaged, drawn, table = sensor_maps(tmp_path, rows)
+    assert not list(sensor_maps(tmp_path, {("spar", "quick", "cnn")}))
     assert damaged.words.startswith("Not drawn: ") and str(tmp_path) in damaged.words
     assert drawn.svg.count("<svg") == 1 and "CNN: dsads; subject; quick" in drawn.caption
     # The table says in words what the map draws: what docs/probes.md has, the left leg first.

@@ -18,7 +18,7 @@ from harbench.data.source import WindowSource
 from harbench.dataset import HARDataset, IntArray
 from harbench.errors import TrainingError
 from harbench.evaluation.predict import Precision, precision_context
-from harbench.method import Budget, LabelledBatch, Patience
+from harbench.method import Budget, EngineOptions, FitStage, LabelledBatch, Patience, Stage
 from harbench.protocol import Condition
 from harbench.training import fit as fitting
 from harbench.training import loop
@@ -282,3 +282,36 @@ def test_code_hash_ignores_defaults_of_a_configuration(inside: bool) -> None:
     assert code_hash([source.format(default=1)]) != code_hash(
         [source.format(default=1).replace("width", "depth")]
     )
+
+
+def test_a_constant_of_a_configuration_is_code() -> None:
+    """It is no field, so nothing else in the identity tells of it."""
+    source = """
+@register_method
+class Net(Method):
+    @dataclass(frozen=True)
+    class Config:
+        width: int = 3
+        HIDDEN: ClassVar[int] = {value}
+"""
+    assert code_hash([source.format(value=4)]) != code_hash([source.format(value=32)])
+
+
+def test_a_head_that_is_fitted_at_once_sees_the_losses_of_training() -> None:
+    """It was fitted on complete windows under the name of a row that is trained with losses."""
+    seen: dict[str, Tensor] = {}
+
+    class Headed(Toy):
+        def stages(self, budget: Budget) -> list[Stage | FitStage]:  # type: ignore[override]
+            pretrain, _ = super().stages(budget)
+            return [
+                pretrain,
+                FitStage("head", lambda _, batch: seen.update(observed=batch.observed)),
+            ]
+
+    plain = training()
+    method = Headed(plain.method.config)
+    for augment, complete in (("none", True), ("corruption", False)):
+        options = EngineOptions(augment=augment)
+        fit(dataclasses.replace(plain, method=method, options=options))
+        assert bool(seen["observed"].all()) is complete

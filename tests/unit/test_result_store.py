@@ -24,6 +24,7 @@ def run(seed: int = 0, protocol: str = "clean", label: str = "cnn") -> Run:
         protocol=SimpleNamespace(name=protocol),
         budget=SimpleNamespace(name="quick"),
         label=label,
+        variant="",
         seed=seed,
         identity=made_up_identity(seed),
     )

@@ -97,5 +97,3 @@ def test_reading_from_disk_gives_the_bits_of_memory(monkeypatch: pytest.MonkeyPa
     assert on_disk._resident is None and resident._resident is not None
     for ours, theirs in zip(on_disk.batch(picked), resident.batch(picked), strict=True):
         assert torch.equal(ours, theirs)
-    part = on_disk.select(np.array([3, 0, 30]))
-    assert torch.equal(part.batch(torch.tensor([2]))[0], resident.batch(torch.tensor([30]))[0])

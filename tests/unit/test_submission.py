@@ -158,7 +158,8 @@ def test_the_draw_depends_on_content_and_salt(packed: bytes) -> None:
     other = Submission("0" * 64, held.records, held.methods, held.lock)
     everything = drawn(held, "salt", 99)
     assert sorted(everything) == sorted(held.records) and drawn(held, "salt", 3) == everything[:3]
-    assert drawn(held, "salt", 99, at_most=-1) == []
+    with pytest.raises(HarbenchError, match="Nothing can be run again"):
+        drawn(held, "salt", 99, at_most=-1)
     assert everything != drawn(held, "pepper", 99) != drawn(other, "pepper", 99)
 
 
@@ -264,7 +265,7 @@ def test_a_changed_number_does_not_pass(cli: Cli, spar_cache: Path, tmp_path: Pa
     assert cli("leaderboard", "submit", path, "--out", zip_file).code == 0
     assert "same predictions" in cli(*again).out
     hasty = cli(*again, "--at-most", "0")
-    assert hasty.code == 2 and "Nothing was run again" in hasty.err
+    assert hasty.code == 2 and "Nothing can be run again" in hasty.err
     kept = zip_file.read_bytes()
     assert "would be lost" in cli(*again[:-1], zip_file).err
     assert "would be lost" in cli("leaderboard", "submit", path, "--out", path).err
