@@ -28,17 +28,20 @@ def trial_sheets(frame: pd.DataFrame) -> Iterator[Sheet]:
 
 
 def _searches(frame: pd.DataFrame, place: str) -> Sheet:
-    """A row per search: the default's score, the best one, and what has it."""
+    """A row per search: the default's score, the best one, and what has it; a row for all seeds."""
     rows, lanes = [], {key: list[Piece]() for key in ("trials", "default", "best", "minutes")}
     values = []
-    for (method, seed), search in frame.groupby(["method", "seed"]):
-        rows.append(f"{title(str(method))}, seed {seed}")
-        best = search[search["chosen"]]
-        lanes["trials"].append(Piece(str(len(search))))
-        lanes["default"].append(_score(search[search["trial"] == 0]))
-        lanes["best"].append(_score(best))
-        lanes["minutes"].append(Piece(f"{search['seconds'].sum() / 60:.1f}"))
-        values.append(Piece(", ".join(best["configuration"])))
+    for method, searches in frame.groupby("method"):
+        each = [(f"seed {seed}", search) for seed, search in searches.groupby("seed")]
+        several = [(f"{len(each)} seeds", searches)] if len(each) > 1 else []
+        for words, search in each + several:
+            rows.append(f"{title(str(method))}, {words}")
+            best = search[search["chosen"]]
+            lanes["trials"].append(Piece(str(len(search))))
+            lanes["default"].append(_score(search[search["trial"] == 0]))
+            lanes["best"].append(_score(best))
+            lanes["minutes"].append(Piece(f"{search['seconds'].sum() / 60:.1f}"))
+            values.append(Piece(", ".join(best["configuration"]) if len(best) < 2 else ""))
     return Sheet(
         "search",
         rows,

@@ -91,13 +91,15 @@ def chosen(
                 raise unknown(f"{column} in {root}", name, known)
         fits &= table[column].isin(names) | (varied(table).isin(names) & (column == "method"))
     if not fits.any():
-        raise HarbenchError(f"No record in {root} has all of what is asked for: take one away.")
+        raise HarbenchError(
+            f"No record in {root} has all of what is asked for: leave out a filter."
+        )
     return table[fits]
 
 
 def varied(table: pd.DataFrame) -> pd.Series:
     """The method whose variant each row of a sweep is; "" elsewhere."""
-    base = table["method"].str.partition("+")[0]
+    base = table["method"].map(lambda label: str(label).partition("+")[0])
     return base.where(table["variant"] != "", "")
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harbench.cli.say import say
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -62,3 +64,4 @@ def write(sheets: Sequence[Sheet], form: Format | None, out: Path | None, cells:
     else:
         with writing(out) as temporary:
             temporary.write_text(text, encoding="utf-8")
+        say(f"Wrote {out}")

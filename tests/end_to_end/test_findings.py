@@ -13,6 +13,12 @@ COMMAND = re.compile(
     r"^(?:\$ |<!-- begin: )harbench (.*?)(?: -->)?$|`harbench (.*?)`", re.MULTILINE
 )
 NUMBER = re.compile(r"(?<![\w.])[+-]?\d+\.\d+(?![\w.])")
+SCORE = re.compile(r"\d+\.\d+ ± \d+\.\d+")
+ENDS = r"([+-]?\d+\.\d+){} ([+-]?\d+\.\d+)"
+INTERVALS = (
+    re.compile(rf"\[{ENDS.format(',')}\]"),
+    re.compile(rf"(?<![±\d.] )(?<!from )(?<![\d.]){ENDS.format(' to')}"),
+)
 PAGES = (
     (ROOT / "docs" / "findings.md", ""),
     (ROOT / "docs" / "imputation.md", "What filling is worth"),
@@ -38,12 +44,29 @@ def numbers(text: str) -> set[str]:
     return found | {each.lstrip("+-") for each in found}
 
 
+def apart(prose: str, printed: str) -> list[str]:
+    """Scores whose deviation, and intervals whose other end, is printed of something else.
+
+    What is printed as a less b may be said as b less a.
+    """
+    scores = set(SCORE.findall(" ".join(printed.split())))
+    lines = [{float(number) for number in NUMBER.findall(line)} for line in printed.splitlines()]
+    found = [score for score in SCORE.findall(prose) if score not in scores]
+    for low, high in (ends for kind in INTERVALS for ends in kind.findall(prose)):
+        ends = float(low), float(high)
+        turned = -ends[1], -ends[0]
+        if not any(line.issuperset(each) for line in lines for each in (ends, turned)):
+            found.append(f"{low}, {high}")
+    return found
+
+
 @pytest.mark.parametrize("heading", sections())
 def test_its_numbers_are_what_its_commands_print(
     heading: str, committed: None, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = sections()[heading]
-    prose = numbers(re.sub(r"`[^`]*`", "", FENCE.sub("", text)))
+    words = " ".join(re.sub(r"`[^`]*`", "", FENCE.sub("", text)).split())
+    prose = numbers(words)
     commands = [first or second for first, second in COMMAND.findall(text)]
     # What trains for hours has its tables committed.
     commands = [command for command in commands if not command.startswith("tune ")]
@@ -57,3 +80,4 @@ def test_its_numbers_are_what_its_commands_print(
         printed += answer.out
     missing = prose - numbers(printed)
     assert not missing, f"{heading}: {sorted(missing)} are not printed by its commands"
+    assert not (odd := apart(words, printed)), f"{heading}: printed apart, or not at all: {odd}"

@@ -46,14 +46,17 @@ def test_a_search_shows_its_default_and_its_best(tmp_path: Path) -> None:
     listed = [trial(0.001, 0.80), trial(0.0123456, 0.85), trial(0.1, None)]
     put(tmp_path, "tuning", "cnn+width=32", 0, method="cnn", trials=listed)
     put(tmp_path, "tuning", "cnn+width=32", 1, method="cnn", trials=[trial(0.1, None)])
+    put(tmp_path, "tuning", "cnn+width=32", 2, method="cnn", trials=[trial(0.001, 0.7)])
     (sheet,) = trial_sheets(trials(tmp_path))
-    assert sheet.rows == ["CNN, width=32, seed 0", "CNN, width=32, seed 1"]
+    names = [f"CNN, width=32, {words}" for words in ("seed 0", "seed 1", "seed 2", "3 seeds")]
+    assert sheet.rows == names
     found = texts(sheet)
-    assert found["trials"] == ["3", "1"]
-    assert found["default"] == ["80.0", "failed"]
-    assert found["best"] == ["85.0", "failed"]
-    assert found["best has"] == ["lr=0.0123", ""]
-    assert found["minutes"] == ["3.0", "1.0"]
+    assert found["trials"] == ["3", "1", "1", "5"]
+    # What failed has no part in a mean.
+    assert found["default"] == ["80.0", "failed", "70.0", "75.0 ± 5.0"]
+    assert found["best"] == ["85.0", "failed", "70.0", "77.5 ± 7.5"]
+    assert found["best has"] == ["lr=0.0123", "", "lr=0.001", ""]
+    assert found["minutes"] == ["3.0", "1.0", "1.0", "5.0"]
 
 
 def test_a_grid_shows_each_configuration_once_over_its_seeds(tmp_path: Path) -> None:
