@@ -52,7 +52,7 @@ def test_a_path_too_long_for_a_file_is_said(cli: Cli, arguments: tuple[str, ...]
         (("--set", "heads=7"), "width 64 is not divisible by 7 heads"),
         (("--set", "lam"), "Expected key=value, got 'lam' in --set"),
         (("--seeds", "four"), "Cannot read seeds 'four'"),
-        (("--seeds", "4-0"), "name no seed"),
+        (("--seeds", "4-0"), "smaller number first"),
         (("--seeds", "9999999999"), "are too large: at most 9 digits"),
         (("--protocol", "loso", "--seeds", "3"), "seeds of a 'loso' split go from 0 to 2"),
         (("--precision", "tf32", "--device", "cpu"), "tf32 needs a CUDA GPU"),

@@ -199,6 +199,18 @@ def test_damaged_models_are_refused(cli: Cli, trained: Path, tmp_path: Path) -> 
         (place / "model.json").write_text(json.dumps({**card, **change}))
         with pytest.raises(HarbenchError, match=words):
             harbench.load(place)
+    # What a file names is not run.
+    evil = tmp_path / "evil.py"
+    evil.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    (place / "model.json").write_text(json.dumps({**card, "method": str(evil)}))
+    with pytest.raises(HarbenchError, match="is not run because a file says so"):
+        harbench.load(place)
+    forged = tmp_path / "seed-0.json"
+    said = json.loads(record(trained, "cnn").read_text())
+    said["identity"]["method"] = str(evil)
+    forged.write_text(json.dumps(said))
+    assert "not run because a file says so" in cli("results", "rerun", forged).err
+    assert not (tmp_path / "ran").exists()
     (place / "model.json").write_text(json.dumps(card))
     whole = (place / "model.safetensors").read_bytes()
     (place / "model.safetensors").write_bytes(whole[:-8])

@@ -59,6 +59,36 @@ def test_from_records_to_statements(ran: Cli, tmp_path: Path) -> None:
     assert two.code == 0 and "all together" in two.out
 
 
+NOTHING = (
+    (("compare", "cnn", "random_forest", "--method", "cnn"), "--method is of two folders"),
+    (("table", "--protocol", "missing-10", "--by", "class", "--summary"), "tests nothing"),
+    (("table", "--protocol", "missing-10", "--by", "class", "--control", "x"), "Unknown"),
+    (("table", "--protocol", "missing-10", "--by", "class", "--metric", "accuracy"), "--metric"),
+    (("table", "--protocol", "missing-10", "--out", "t.tex", "--format", "csv"), "leave one"),
+    (("figure", "reconstruction", "--out", "a.jpg"), "ends in .pdf, .png, .svg"),
+    (("figure", "learning", "--condition", "clean", "--out", "a.png"), "no --condition"),
+    (("reproduce", "fig5", "--no-run"), "leave out --no-run"),
+)
+
+
+def test_options_and_endings_mean_something(ran: Cli, tmp_path: Path) -> None:
+    for words, message in NOTHING:
+        answer = ran(*words)
+        assert answer.code == 2 and message in answer.err, answer.err
+    inside = ran("leaderboard", "build", "--out", tmp_path / "results" / "site")
+    assert inside.code == 2 and "lies in the results folder" in inside.err
+    begins = {"tex": "% ", "md": "Protocol ", "csv": "method,", "html": "<style>"}
+    for ending, first in begins.items():
+        out = tmp_path / f"t.{ending}"
+        assert ran("table", "--protocol", "missing-10", "--out", out).code == 0
+        assert out.read_text().startswith(first), ending
+    # A third method's records under other splits bring no notes, and refuse nothing.
+    third = ("--method", "cnn", "--set", "width=8", "--set", "kernel=3", "--protocol", "subject")
+    assert ran("run", *third, *SMOKE).code == 0
+    answer = ran("compare", "cnn", "random_forest")
+    assert answer.code == 0 and ", subject (" not in " ".join(answer.out.split())
+
+
 def test_a_control_that_only_another_protocol_has_is_none(ran: Cli) -> None:
     robusthar = ("--method", "robusthar", "--set", "width=8", "--set", "heads=2")
     assert ran("run", *robusthar, "--protocol", "clean", *SMOKE).code == 0
