@@ -84,12 +84,14 @@ class Folder(Dataset):
     @property
     def remarks(self) -> tuple[str, ...]:
         """What is odd: devices joined in one table, a clock that was repaired or needs it."""
-        joined = [
+        if not self._joined:
+            return self._clock_remarks()
+        joined = (
             f"Hardly any sample of {named(self._joined)} holds two sensors, as where devices with "
             "clocks of their own were joined in one table. Give one file per device, "
             "<recording>.<sensor>.csv (docs/add-a-dataset.md)."
-        ]
-        return (*(joined if self._joined else ()), *self._clock_remarks())
+        )
+        return (joined, *self._clock_remarks())
 
     def _clock_remarks(self) -> tuple[str, ...]:
         if self.options.clock == "arrival":
@@ -153,8 +155,8 @@ class Folder(Dataset):
     def _files(self, members: Members) -> list[tuple[str, dict[str, str]]]:
         """Every recording's name, sorted, and its files by device."""
         # A Mac zips a second file beside each, ._NAME.
-        named = {n: PurePosixPath(n) for n in members.names}
-        paths = {n: path for n, path in named.items() if not path.name.startswith("._")}
+        every = {n: PurePosixPath(n) for n in members.names}
+        paths = {n: path for n, path in every.items() if not path.name.startswith("._")}
         roots = {path.parent for path in paths.values() if path.name == FACTS}
         if len(roots) != 1:
             raise HarbenchError(

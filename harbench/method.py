@@ -243,6 +243,11 @@ class EngineOptions:
     indicator: bool = False
     pretrain: bool = True
 
+    @classmethod
+    def of(cls, holder: object) -> EngineOptions:
+        """Those that a record or a search states, each as an attribute of that name."""
+        return cls(**{each.name: getattr(holder, each.name) for each in dataclasses.fields(cls)})
+
     def changed(self) -> dict[str, Any]:
         """The options that differ from their defaults."""
         default = dataclasses.asdict(EngineOptions())

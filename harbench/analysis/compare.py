@@ -62,7 +62,7 @@ def compare(frame: pd.DataFrame, a: str, b: str, metric: str, test: str) -> list
     Raises HarbenchError where they share none.
     """
     frame = named(frame)
-    require_names(frame, [a, b])
+    require_names(frame["name"], [a, b])
     if a == b:
         raise HarbenchError(f"{a} is compared with itself; name two rows.")
     frame = frame[frame["name"].isin([a, b])]

@@ -226,9 +226,9 @@ def shared(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     return frame[pd.MultiIndex.from_frame(frame[columns]).isin(common)]
 
 
-def require_names(frame: pd.DataFrame, names: Sequence[str]) -> None:
-    """Raise HarbenchError for a row that no record has."""
-    known = set(frame["name"])
+def require_names(rows: pd.Series, names: Sequence[str]) -> None:
+    """Raise HarbenchError for a name that none of the rows has. rows: `row_names`."""
+    known = set(rows)
     for name in names:
         if name not in known:
             raise unknown("method in the records", name, known)

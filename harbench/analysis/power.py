@@ -66,7 +66,7 @@ def powers(frame: pd.DataFrame, condition: Condition, rules: Rules) -> pd.DataFr
     Raises HarbenchError where no method shares two seeds with the control.
     """
     frame = only(named(frame), [condition])
-    require_names(frame, [rules.control])
+    require_names(frame["name"], [rules.control])
     rows = []
     for dataset, part in frame.groupby("dataset"):
         names = sorted(part["name"].unique())

@@ -120,7 +120,7 @@ def paper_table(
             f"There are no records of {', '.join(map(str, conditions))} among the chosen ones."
         )
     if rules.control:
-        require_names(frame, [rules.control])
+        require_names(frame["name"], [rules.control])
     datasets = sorted(frame["dataset"].unique())
     columns = [Column(d, c) for d in datasets for c in conditions if _part(frame, d, c).size]
     rows: dict[str, list[Cell | None]] = {name: [] for name in sorted(frame["name"].unique())}

@@ -64,8 +64,7 @@ def compare(
         frame = pd.concat(parts, ignore_index=True)
     else:
         frame = chosen(results, dataset=dataset, protocol=protocol, budget=budget)
-        frame = frame.assign(name=row_names(frame))
-        require_names(frame, (a, b))
+        require_names(row_names(frame), (a, b))
     frame = _both(frame, a, b)
     rules = _rules(frame, metric, test, alpha)
     rows = differences(frame, a, b, rules.metric, rules.test)

@@ -74,14 +74,13 @@ def figure(
     where it is not cached). learning: validation scores along training, of tables of `tune --grid`,
     and where the patience of budget quick ends it (--budget long, the default: would end it).
     """
-    from harbench.analysis.figures.style import SUFFIXES
+    from harbench.analysis.figures.style import require_ending
     from harbench.analysis.pairs import METRICS
     from harbench.errors import HarbenchError, unknown
 
     if metric not in METRICS:
         raise unknown("metric", metric, METRICS)
-    if out.suffix not in SUFFIXES:
-        raise HarbenchError(f"--out {out}: a figure ends in {', '.join(SUFFIXES)}.")
+    require_ending("--out", out)
     if kind is Kind.reconstruction:
         if len(method or ()) > 1 or len(dataset or ()) > 1 or protocol or condition:
             raise HarbenchError("A reconstruction is of one --method and --dataset, nothing else.")
@@ -120,8 +119,7 @@ def draw(
     """A figure of the records that the filters leave."""
     from harbench.analysis.figures import against, bars, curves
     from harbench.analysis.figures.ranking import ranking
-    from harbench.analysis.pairs import row_names
-    from harbench.errors import unknown
+    from harbench.analysis.pairs import require_names, row_names
 
     frame = chosen(
         results,
@@ -137,8 +135,8 @@ def draw(
         return bars.confusion(frame, name, class_names(data))
     if condition:
         frame = _one_condition(frame, condition)
-    if control != CONTROL and control not in (known := set(row_names(frame))):
-        raise unknown("method in the records", control, known)
+    if control != CONTROL:
+        require_names(row_names(frame), [control])
     if kind is Kind.ranking:
         return ranking(frame, metric, control)
     if kind in (Kind.slope, Kind.area):

@@ -10,9 +10,9 @@ from harbench.errors import HarbenchError
 def require_possible(protocol: str, figure: Path | None) -> None:
     """Raise HarbenchError for a sweep of configurations, and for a figure that cannot be drawn."""
     from harbench import registry
-    from harbench.analysis.figures.style import SUFFIXES
+    from harbench.analysis.figures.style import require_ending
 
-    if figure is not None and figure.suffix not in SUFFIXES:
-        raise HarbenchError(f"--figure {figure}: a figure ends in {', '.join(SUFFIXES)}.")
+    if figure is not None:
+        require_ending("--figure", figure)
     if len(registry.protocol(protocol).variants) > 1:
         raise HarbenchError(f"Protocol {protocol!r} is a sweep of configurations: choose another.")

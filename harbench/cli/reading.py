@@ -85,11 +85,11 @@ def chosen(
             names = [_canonical(name) for name in names]
         if column == "protocol":
             names = [Path(name).stem if name.endswith(".toml") else name for name in names]
-        known = set(table[column]) | (set(varied(table)) - {""} if column == "method" else set())
+        known = set(table[column]) | (set(_varied(table)) - {""} if column == "method" else set())
         for name in names:
             if name not in known:
                 raise unknown(f"{column} in {root}", name, known)
-        fits &= table[column].isin(names) | (varied(table).isin(names) & (column == "method"))
+        fits &= fitting(table, column, names)
     if not fits.any():
         raise HarbenchError(
             f"No record in {root} has all of what is asked for: leave out a filter."
@@ -97,7 +97,13 @@ def chosen(
     return table[fits]
 
 
-def varied(table: pd.DataFrame) -> pd.Series:
+def fitting(table: pd.DataFrame, column: str, names: Sequence[str]) -> pd.Series:
+    """Which rows a filter leaves: a method's are its variants in a sweep, too."""
+    fits = table[column].isin(names)
+    return fits | _varied(table).isin(names) if column == "method" else fits
+
+
+def _varied(table: pd.DataFrame) -> pd.Series:
     """The method whose variant each row of a sweep is; "" elsewhere."""
     base = table["method"].map(lambda label: str(label).partition("+")[0])
     return base.where(table["variant"] != "", "")

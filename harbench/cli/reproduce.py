@@ -201,7 +201,7 @@ def _there(
     results: Path | None,
 ) -> tuple[pd.DataFrame, list[Failure]]:
     """The records that are there, whatever data and methods are at hand: nothing is fetched."""
-    from harbench.cli.reading import tabled, varied
+    from harbench.cli.reading import fitting, tabled
     from harbench.running.grid import parse_seeds
 
     found = tabled(results)
@@ -209,8 +209,7 @@ def _there(
         return found, []
     wanted = {"protocol": protocols, "dataset": datasets, "method": methods, "budget": [budget]}
     for column, names in wanted.items():
-        fits = found[column].isin(list(names))
-        found = found[fits | (varied(found).isin(names) & (column == "method"))]
+        found = found[fitting(found, column, names)]
     return found[found["seed"].isin(parse_seeds(seeds))] if seeds is not None else found, []
 
 

@@ -110,7 +110,7 @@ def table(
     if by:
         _refuse_beside_by(by, metric, test, alpha, family, rows, summary, complete)
         if control:
-            require_names(part.assign(name=row_names(part)), [control])
+            require_names(row_names(part), [control])
         _apart(by, part, protocols, scale, rules, form, out, results)
         return
     if summary:

@@ -140,10 +140,8 @@ def _comparison(records: list[TuningRecord]) -> str:
     rows = []
     for number, trial in enumerate(records[0].trials):
         found = [record.trials[number].f1_macro for record in records]
-        scores = [100 * score for score in found if score is not None]
         # A configuration that failed for one seed has no mean over all of them.
-        if len(scores) < len(found):
-            scores = []
+        scores = [] if None in found else [100 * score for score in found if score is not None]
         spread = statistics.stdev(scores) if len(scores) > 1 else float("nan")
         seconds = statistics.mean(record.trials[number].seconds for record in records)
         name = ", ".join(f"{key}={_short(value)}" for key, value in trial.values.items())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -21,9 +21,7 @@ RULE = (
 
 # What the best row's test says of another row.
 VERDICTS = {"better": "worse", "": "not told apart", "n/a": "too few seeds to tell"}
-
-
-APART = "no seed in common"
+UNPAIRED = "no seed in common"
 
 
 @dataclass(frozen=True)
@@ -92,9 +90,9 @@ def _placed(
     rank = 1 + sum(result.verdict(alpha) == "better" for result in better)
     if row.name == ranked[0]:
         words = "best mean" if len(ranked) > 1 else "alone"
-        return Standing(row.name, row.mean, row.low, row.high, row.n, rank, None, words)
+        return replace(row, rank=rank, verdict=words)
     behind = results[ranked[0], row.name]
     if not behind.n:
-        return Standing(row.name, row.mean, row.low, row.high, row.n, rank, None, APART)
+        return replace(row, rank=rank, verdict=UNPAIRED)
     verdict = VERDICTS.get(behind.verdict(alpha), "")
-    return Standing(row.name, row.mean, row.low, row.high, row.n, rank, behind, verdict)
+    return replace(row, rank=rank, behind=behind, verdict=verdict)

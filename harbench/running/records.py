@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -75,9 +74,7 @@ class Identity(_Part):
     @property
     def options(self) -> EngineOptions:
         """How the engine treated the method."""
-        return EngineOptions(
-            **{each.name: getattr(self, each.name) for each in fields(EngineOptions)}
-        )
+        return EngineOptions.of(self)
 
     @model_validator(mode="after")
     def _rules_are_possible(self) -> Self:

@@ -10,7 +10,6 @@ them.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields
 from pathlib import Path
 from shlex import quote
 from typing import Annotated, Any, Literal, Self
@@ -114,9 +113,7 @@ def trial_spec(search: Search, trial: Trial) -> str:
     }
     config = {**search.config, **trial.values}
     changed = {k: v for k, v in config.items() if k in plain and v != plain[k]}
-    kinds = (field.name for field in fields(EngineOptions))
-    options = EngineOptions(**{kind: getattr(search, kind) for kind in kinds})
-    return format_spec(search.method, changed | options.changed())
+    return format_spec(search.method, changed | EngineOptions.of(search).changed())
 
 
 def training_rules(protocol: Protocol) -> dict[str, Any]:

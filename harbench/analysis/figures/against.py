@@ -35,7 +35,7 @@ def slope(frame: pd.DataFrame, control: str, metric: str = "f1_macro") -> Figure
     """
     data = named(frame)
     data = data[data["scale"].isin(("clean", "mixed"))].assign(method=data["name"])
-    require_names(data, [control])
+    require_names(data["name"], [control])
     require_one_training(data)
     asked, data = data, everywhere(data, ["rate"])
     found = robustness_slopes(data, metric, control).sort_values("slope", ascending=False)

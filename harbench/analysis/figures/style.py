@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, TypedDict
 
 import matplotlib as mpl
@@ -118,6 +119,12 @@ def emphasise(labels: Sequence[Text], names: Sequence[str], control: str) -> Non
         label.set_parse_math(False)
         if name == control:
             label.set_fontweight("bold")
+
+
+def require_ending(option: str, path: Path) -> None:
+    """Raise HarbenchError for a file that is none of a figure's kinds, before it is drawn."""
+    if path.suffix not in SUFFIXES:
+        raise HarbenchError(f"{option} {path}: a figure ends in {', '.join(SUFFIXES)}.")
 
 
 def encoded(figure: Figure, suffix: str) -> bytes:
