@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import astuple, dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from harbench.discovery import title
 from harbench.errors import HarbenchError
 
 POWER = 0.8
+POOLED = " Of several datasets: the pooled test, whose datasets have a spread each."
 
 
 @dataclass(frozen=True)
@@ -61,28 +63,40 @@ def power(result: Result, alpha: float, family: int) -> Power | None:
 def powers(frame: pd.DataFrame, condition: Condition, rules: Rules) -> pd.DataFrame:
     """A row per dataset and method: what its comparison with the control could have shown.
 
-    Columns: dataset, method, n (seeds), and in points difference (control less method), sd, alone,
-    adjusted, found; those with the smallest `alone` first.
+    After each dataset, those with the smallest `alone` first, come the comparisons pooled over
+    several datasets, named by how many. Columns: dataset, method, n (blocks of dataset and seed),
+    and in points difference (control less method), sd (NaN where pooled), alone, adjusted, found.
     Raises HarbenchError where no method shares two seeds with the control.
     """
     frame = only(named(frame), [condition])
     require_names(frame["name"], [rules.control])
-    rows = []
-    for dataset, part in frame.groupby("dataset"):
-        names = sorted(part["name"].unique())
-        family = rules.compared(names)
-        for name in names:
-            pair = pairs(part, rules.control, name, rules.metric)
-            if name == rules.control or not pair.differences:
-                continue
-            result = nb_t(pair.differences, pair.ratios, pair.floors)
-            if found := power(result, rules.alpha, len(family) if name in family else 0):
-                spread = np.std(pair.differences[0], ddof=1)
-                rows.append((dataset, name, result.n, result.effect, spread, *astuple(found)))
+    parts = [(str(dataset), part) for dataset, part in frame.groupby("dataset")]
+    tables = [_powers(part, dataset, rules) for dataset, part in parts]
+    if len(parts) > 1:
+        tables.append(_powers(frame, "", rules))
+    rows = [row for table in tables for row in sorted(table, key=lambda row: row[5])]
     if not rows:
         raise HarbenchError(f"No method shares two seeds of {condition} with {rules.control}.")
     columns = ["dataset", "method", "n", "difference", "sd", "alone", "adjusted", "found"]
-    return pd.DataFrame(rows, columns=columns).sort_values(["dataset", "alone"], ignore_index=True)
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _powers(part: pd.DataFrame, dataset: str, rules: Rules) -> list[tuple[Any, ...]]:
+    """Rows of `powers` for one dataset, or where that is "" for all those of several."""
+    names = sorted(part["name"].unique())
+    family = rules.compared(names)
+    rows = []
+    for name in names:
+        pair = pairs(part, rules.control, name, rules.metric)
+        pooled = len(pair.differences) > 1
+        if name == rules.control or not pair.differences or not (dataset or pooled):
+            continue
+        result = nb_t(pair.differences, pair.ratios, pair.floors)
+        if found := power(result, rules.alpha, len(family) if name in family else 0):
+            spread = math.nan if pooled else float(np.std(pair.differences[0], ddof=1))
+            where = f"{len(pair.differences)} datasets" if pooled else dataset
+            rows.append((where, name, result.n, result.effect, spread, *astuple(found)))
+    return rows
 
 
 def power_sheet(found: pd.DataFrame, condition: Condition, rules: Rules) -> Sheet:
@@ -91,8 +105,11 @@ def power_sheet(found: pd.DataFrame, condition: Condition, rules: Rules) -> Shee
     for key in ("sd", "alone", "adjusted", "found"):
         lanes[key] = found[key].map("{:.2f}".format).where(found[key].notna(), "")
     family = "the rows" if rules.rows is None else f"{len(rules.compared([]))} declared rows"
-    middle = found["found"].median()
-    said = [f"Median of found: {middle:.2f} points."] if middle == middle else []
+    medians = {
+        "": found.loc[found["sd"].notna(), "found"].median(),
+        ", pooled": found.loc[found["sd"].isna(), "found"].median(),
+    }
+    said = [f"Median of found{of}: {m:.2f} points." for of, m in medians.items() if m == m]
     return Sheet(
         "against",
         [f"{dataset}, {title(name)}" for dataset, name in found[["dataset", "method"]].values],
@@ -104,7 +121,9 @@ def power_sheet(found: pd.DataFrame, condition: Condition, rules: Rules) -> Shee
             f" at alpha {rules.alpha:g} without adjustment. adjusted: the same in the strictest "
             f"step of Holm's adjustment over {family}. found: a true difference that is "
             f"significant in that step in {100 * POWER:.0f} % of repetitions with this sd. Both "
-            "are empty for rows outside the family, which are not tested.",
+            "are empty for rows outside the family, which are not tested."
+            + POOLED
+            * bool(found["sd"].isna().any()),
             " ".join([*said, "The sd comes from as few seeds, so that each number is rough."]),
         ],
     )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from unit.frames import CLEAN, records
 
+from harbench.analysis.pairs import named, pairs
 from harbench.analysis.power import POWER, power, power_sheet, powers
 from harbench.analysis.statistics import nb_t
 from harbench.analysis.table import Rules
@@ -76,3 +80,27 @@ def test_a_row_for_all_that_share_seeds_with_the_control() -> None:
         powers(records({"robusthar": [80.0], "cnn": [79.0]}), CLEAN, Rules(control="robusthar"))
     with pytest.raises(HarbenchError, match="msgnet"):
         powers(records(scores), CLEAN, Rules(control="msgnet"))
+
+
+def test_several_datasets_are_pooled_as_the_table_pools_them() -> None:
+    """Below the datasets' own rows, for every method that has two seeds on two datasets."""
+    rng = np.random.default_rng(1)
+    names = ("robusthar", "cnn", "informer")
+    frames = [
+        records({name: list(rng.normal(80, 3, 5)) for name in names}, datasets=[dataset])
+        for dataset in ("dsads", "hugadb", "spar")
+    ]
+    frame = pd.concat(frames, ignore_index=True)
+    frame = frame[(frame["method"] != "informer") | (frame["dataset"] == "spar")]
+    rules = Rules(control="robusthar", rows=("cnn",))
+    found = powers(frame, CLEAN, rules)
+    assert found["dataset"].tolist() == ["dsads", "hugadb", "spar", "spar", "3 datasets"]
+    last = found.iloc[-1]
+    pair = pairs(named(frame), "robusthar", "cnn", rules.metric)
+    result = nb_t(pair.differences, pair.ratios, pair.floors)
+    assert result.test == "nb-t-pooled" and last["n"] == 15 and math.isnan(last["sd"])
+    assert last["difference"] == result.effect
+    assert last["alone"] == pytest.approx((result.high - result.low) / 2)
+    notes = power_sheet(found, CLEAN, rules).notes
+    assert f"found, pooled: {last['found']:.2f} points" in notes[1]
+    assert "Of several datasets" in notes[0]
