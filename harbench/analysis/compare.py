@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from harbench.analysis.pairs import (
+    CONDITION,
     METRICS,
     ORDER,
     Condition,
@@ -56,9 +57,10 @@ class Difference:
 
 
 def compare(frame: pd.DataFrame, a: str, b: str, metric: str, test: str) -> list[Difference]:
-    """Every condition that both have, Holm-adjusted together, and all pooled (not adjusted).
+    """Every condition that both have, Holm-adjusted together, then all pooled (not adjusted).
 
-    Pooled is only what trains alike: protocols of one split and one labelled share.
+    Pooled is only what trains alike: protocols of one split and one labelled share. Of several
+    datasets, each is pooled by itself, too.
     Raises HarbenchError where they share none.
     """
     frame = named(frame)
@@ -74,20 +76,36 @@ def compare(frame: pd.DataFrame, a: str, b: str, metric: str, test: str) -> list
         for condition in conditions:
             part = only(frame[frame["dataset"] == dataset], [condition])
             if part["name"].nunique() == 2:
-                rows.append(_difference(part, a, b, metric, test, f"{dataset}, {condition}"))
-    found = [row for row in rows if row is not None]
+                rows.append((f"{dataset}, {condition}", part))
+
+    def differences(parts: Sequence[tuple[str, pd.DataFrame]]) -> list[Difference]:
+        every = [_difference(part, a, b, metric, test, where) for where, part in parts]
+        return [each for each in every if each]
+
+    found = differences(rows)
     adjusted = holm([row.result for row in found])
     found = [replace(row, result=result) for row, result in zip(found, adjusted, strict=True)]
     if len(found) > 1:
-        shared = only(frame, conditions)
-        groups = [part for _, part in shared.groupby(trainings(shared), sort=True)]
-        for part in groups:
-            protocols = ", ".join(sorted(part["protocol"].unique()))
-            where = "all together" if len(groups) == 1 else f"all of {protocols}"
-            pooled = _difference(part, a, b, metric, test, where)
-            found += [pooled] if pooled else []
+        found += differences(_pooled(only(frame, conditions)))
     if not found:
         raise HarbenchError(f"{a} and {b} have no seed in common.")
+    return found
+
+
+def _pooled(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """What is averaged and pooled: all that trains alike, of several datasets each before it."""
+    found = []
+    groups = [part for _, part in frame.groupby(trainings(frame), sort=True)]
+    for group in groups:
+        protocols = ", ".join(sorted(group["protocol"].unique()))
+        datasets = [(str(name), part) for name, part in group.groupby("dataset")]
+        datasets = [(name, part) for name, part in datasets if part["name"].nunique() == 2]
+        for dataset, part in datasets if len(datasets) > 1 else []:
+            where = dataset if len(groups) == 1 else f"{protocols}, {dataset}"
+            # One condition is a row already.
+            if len(part[CONDITION].drop_duplicates()) > 1:
+                found.append((f"all of {where}", part))
+        found.append(("all together" if len(groups) == 1 else f"all of {protocols}", group))
     return found
 
 
