@@ -21,7 +21,6 @@ from functools import cache
 
 import numpy as np
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from harbench.errors import unknown
 
@@ -180,19 +179,17 @@ def find_test(name: str) -> Test:
     return TESTS[name]
 
 
-def holm(results: Sequence[Result], alpha: float = 0.05, family: int = 0) -> list[Result]:
+def holm(results: Sequence[Result], family: int = 0) -> list[Result]:
     """The same results with p adjusted for all of them together (Holm 1979).
 
     family: how many comparisons were declared, where more than those that could be tested.
     """
     testable = [i for i, result in enumerate(results) if not math.isnan(result.p)]
-    adjusted = list(results)
-    if testable:
-        size = max(family, len(testable))
-        p = [results[i].p for i in testable] + [1.0] * (size - len(testable))
-        found = multipletests(p, alpha, method="holm")[1]
-        for i, value in zip(testable, found[: len(testable)], strict=True):
-            adjusted[i] = replace(results[i], adjusted_p=float(value), family=size)
+    adjusted, least = list(results), 0.0
+    size = max(family, len(testable))
+    for step, i in enumerate(sorted(testable, key=lambda i: results[i].p)):
+        least = max(least, min(1.0, (size - step) * results[i].p))
+        adjusted[i] = replace(results[i], adjusted_p=least, family=size)
     return adjusted
 
 

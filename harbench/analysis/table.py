@@ -202,7 +202,7 @@ def compare_all(frame: pd.DataFrame, names: Sequence[str], rules: Rules) -> dict
                 found[name] = test(pair.differences, pair.ratios, pair.floors)
     family = rules.compared(names)
     inside = [name for name in found if name in family]
-    adjusted = holm([found[name] for name in inside], rules.alpha, len(family))
+    adjusted = holm([found[name] for name in inside], len(family))
     untested = {name: replace(result, tested=False) for name, result in found.items()}
     return untested | dict(zip(inside, adjusted, strict=True))
 
@@ -220,7 +220,7 @@ def _adjust_all(
     results = [cell.result for n, i in places if (cell := rows[n][i]) and cell.result]
     adjusted = {name: list(cells) for name, cells in rows.items()}
     family = columns * len(rules.compared(list(rows)))
-    for (name, index), result in zip(places, holm(results, rules.alpha, family), strict=True):
+    for (name, index), result in zip(places, holm(results, family), strict=True):
         cell = adjusted[name][index]
         assert cell is not None
         adjusted[name][index] = replace(cell, result=result)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -125,8 +124,6 @@ def make_board(
     by_path = {str(path): (path, record) for path, record in records}
     frame = to_frame(by_path.values())
     board = Board(statements=statements)
-    # statsmodels collects garbage at every adjustment; what is here already need not be looked at.
-    gc.freeze()
     for (budget, dataset, protocol), block in frame.groupby(BLOCK, sort=True):
         try:
             data = named(block)
@@ -146,7 +143,6 @@ def make_board(
             continue
         board.frames.append(data)
         _add(board, data, statement, by_path)
-    gc.unfreeze()
     return board
 
 

@@ -59,20 +59,22 @@ def standings(
         rows.append(Standing(str(name), found.effect, found.low, found.high, len(own)))
     rows.sort(key=lambda row: (-round(row.mean, 9), row.name))
     ranked = [row.name for row in rows if row.name in complete]
-    results = _all_pairs(scores, ranked, test, alpha, (ratio, floor))
+    results = _all_pairs(scores, ranked, test, (ratio, floor))
     return [_placed(row, ranked, results, alpha) for row in rows]
 
 
 def _all_pairs(
-    scores: pd.DataFrame, names: list[str], test: str, alpha: float, sizes: tuple[float, float]
+    scores: pd.DataFrame, names: list[str], test: str, sizes: tuple[float, float]
 ) -> dict[tuple[str, str], Result]:
     """(better, worse) -> the tested difference, better minus worse, adjusted over all pairs."""
     pairs = list(itertools.combinations(names, 2))
+    columns = {name: scores[name].to_numpy(dtype=np.float64) for name in names}
     tested = []
     for a, b in pairs:
-        gap = (scores[a] - scores[b]).dropna().to_numpy(dtype=np.float64)
+        gap = columns[a] - columns[b]
+        gap = gap[~np.isnan(gap)]
         tested.append(find_test(test)([gap], [sizes[0]], [sizes[1]]) if len(gap) else _nothing())
-    return dict(zip(pairs, holm(tested, alpha, len(pairs)), strict=True))
+    return dict(zip(pairs, holm(tested, len(pairs)), strict=True))
 
 
 def _nothing() -> Result:
