@@ -19,6 +19,7 @@ from harbench.analysis.pairs import (
     pairs,
     require_names,
     trainings,
+    unpoolable,
 )
 from harbench.analysis.resampling import (
     FEWEST_BLOCKS,
@@ -93,7 +94,7 @@ def compare(frame: pd.DataFrame, a: str, b: str, metric: str, test: str) -> list
 
 
 def _pooled(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """What is averaged and pooled: all that trains alike, of several datasets each before it."""
+    """What is averaged and pooled: all that may be, of several datasets each before it."""
     found = []
     groups = [part for _, part in frame.groupby(trainings(frame), sort=True)]
     for group in groups:
@@ -105,7 +106,8 @@ def _pooled(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
             # One condition is a row already.
             if len(part[CONDITION].drop_duplicates()) > 1:
                 found.append((f"all of {where}", part))
-        found.append(("all together" if len(groups) == 1 else f"all of {protocols}", group))
+        if not unpoolable(group):
+            found.append(("all together" if len(groups) == 1 else f"all of {protocols}", group))
     return found
 
 

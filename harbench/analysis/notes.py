@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from harbench.analysis.pairs import METRICS, capital, split_ratio, trainings
+from harbench.analysis.pairs import METRICS, capital, split_ratio, unpoolable
 from harbench.analysis.statistics import CONFIDENCE, Result
 from harbench.discovery import title
 
@@ -56,11 +56,8 @@ def footnotes(table: PaperTable, frame: pd.DataFrame, lacking: str = "no record"
         notes.append(f"Fewer seeds than others, so not ranked: {titles(table.short)}.")
     if table.ranks and not table.average and len(table.columns) > 1:
         notes.append("No averages: columns of one dataset rest on different seeds.")
-    if len(table.columns) > 1 and trainings(frame).nunique() > 1:
-        notes.append(
-            "No averages, ranks or overall differences: the columns have different splits, "
-            "labelled shares or training data, which are never pooled."
-        )
+    if len(table.columns) > 1 and (reason := unpoolable(frame)):
+        notes.append(f"No averages, ranks or overall differences: {reason}")
     return [*notes, *leaks(frame)]
 
 

@@ -122,15 +122,35 @@ def trainings(frame: pd.DataFrame, without: Sequence[str] = TESTING) -> pd.Serie
     return frame["rules"].map(known)
 
 
-def require_one_training(frame: pd.DataFrame, without: Sequence[str] = TESTING) -> None:
-    """Raise HarbenchError where protocols differ in more than how they test."""
+def unpoolable(frame: pd.DataFrame, without: Sequence[str] = TESTING) -> str:
+    """Why these records must never be pooled or averaged, "" where they may be.
+
+    They must train alike (`trainings`), and two ways to cut one dataset into windows are the same
+    people twice.
+    """
     names = frame.groupby(trainings(frame, without))["protocol"].unique()
     if len(names) > 1:
         groups = "; ".join(", ".join(sorted(group)) for group in names)
-        raise HarbenchError(
-            "The records are of protocols with different splits, labelled shares or training "
+        return (
+            "the records are of protocols with different splits, labelled shares or training "
             f"data ({groups}), which are never pooled. Choose with --protocol."
         )
+    cuts: dict[str, list[str]] = {}
+    for dataset in sorted(frame["dataset"].unique()):
+        cuts.setdefault(dataset.partition("+")[0], []).append(dataset)
+    for same in cuts.values():
+        if len(same) > 1:
+            return (
+                f"{' and '.join(same)} are of the same recordings, which are never pooled. "
+                "Choose with --dataset."
+            )
+    return ""
+
+
+def require_poolable(frame: pd.DataFrame, without: Sequence[str] = TESTING) -> None:
+    """Raise HarbenchError where there is a reason (`unpoolable`)."""
+    if reason := unpoolable(frame, without):
+        raise HarbenchError(f"{reason[0].upper()}{reason[1:]}")
 
 
 def only(frame: pd.DataFrame, conditions: Iterable[Condition]) -> pd.DataFrame:
@@ -144,11 +164,10 @@ def pairs(frame: pd.DataFrame, a: str, b: str, metric: str) -> Pairs:
 
     Scores are averaged over conditions inside a (dataset, seed) block, because the conditions of a
     block share their training; a block counts if both methods have all conditions of the dataset.
-    Clean windows count once (`once`). Raises HarbenchError where protocols differ in split,
-    labelled share or training data.
+    Clean windows count once (`once`). Raises HarbenchError where they must not be pooled.
     """
     frame = once(frame[frame["name"].isin([a, b])])
-    require_one_training(frame)
+    require_poolable(frame)
     scores = {name: _scores(frame, name, metric) for name in (a, b)}
     found = Pairs([], [], [], [], [], 0)
     dropped = 0

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from harbench.analysis.notes import footnotes
-from harbench.analysis.pairs import Condition, named, only, pairs, require_names, trainings
+from harbench.analysis.pairs import Condition, named, only, pairs, require_names, unpoolable
 from harbench.analysis.statistics import DECIMALS, Result, find_test, holm
 from harbench.errors import HarbenchError
 
@@ -130,7 +130,7 @@ def paper_table(
     rows = _best_first(rows)
     if rules.family == "table":
         rows = _adjust_all(rows, rules, len(columns))
-    pooled = pool and trainings(frame).nunique() == 1
+    pooled = pool and not unpoolable(frame)
     table = PaperTable(
         rules,
         columns,

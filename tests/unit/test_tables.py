@@ -14,6 +14,7 @@ from rich.console import Console
 from unit.frames import CLEAN, MIXED, RULES, SCORES, records, written
 
 from harbench.analysis.compare import compare
+from harbench.analysis.figures.curves import missing
 from harbench.analysis.latex import escape
 from harbench.analysis.pairs import Condition, named, pairs
 from harbench.analysis.render import FORMATS
@@ -247,6 +248,20 @@ def test_what_trains_differently_is_never_pooled() -> None:
         assert {one.where, two.where} == {"all of clean", f"all of {other.protocol}"}
         with pytest.raises(HarbenchError, match=f"different splits.*{other.protocol}"):
             pairs(named(frame), "robusthar", "cnn", "accuracy")
+
+
+def test_two_cuts_of_one_dataset_are_the_same_people_twice() -> None:
+    frame = records(SCORES, datasets=("hugadb", "hugadb+step=512"), conditions=(CLEAN, MIXED))
+    table = paper_table(frame, [CLEAN], RULES)
+    assert len(table.columns) == 2 and not (table.average or table.ranks or table.overall)
+    said = "hugadb and hugadb+step=512 are of the same recordings, which are never pooled"
+    assert any(said in note for note in table.notes)
+    rows = [row.where for row in compare(frame, "robusthar", "cnn", "accuracy", "nb-t")]
+    assert rows[4:] == ["all of hugadb", "all of hugadb+step=512"]
+    with pytest.raises(HarbenchError, match=r"hugadb\+step=512 are of the same.*--dataset"):
+        pairs(named(frame), "robusthar", "cnn", "accuracy")
+    with pytest.raises(HarbenchError, match="same recordings"):
+        missing(frame)
 
 
 def test_clean_windows_of_several_protocols_count_once() -> None:

@@ -17,7 +17,7 @@ from harbench.analysis.figures.style import (
     new,
 )
 from harbench.analysis.figures.words import about
-from harbench.analysis.pairs import METRICS, everywhere, named, require_names, require_one_training
+from harbench.analysis.pairs import METRICS, everywhere, named, require_names, require_poolable
 from harbench.analysis.robustness import AREA, curve_scales, summary_table
 from harbench.analysis.slope import robustness_slopes
 from harbench.analysis.table import Rules
@@ -36,7 +36,7 @@ def slope(frame: pd.DataFrame, control: str, metric: str = "f1_macro") -> Figure
     data = named(frame)
     data = data[data["scale"].isin(("clean", "mixed"))].assign(method=data["name"])
     require_names(data["name"], [control])
-    require_one_training(data)
+    require_poolable(data)
     asked, data = data, everywhere(data, ["rate"])
     found = robustness_slopes(data, metric, control).sort_values("slope", ascending=False)
     names = [str(name) for name in found.index]

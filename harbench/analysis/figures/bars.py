@@ -20,7 +20,7 @@ from harbench.analysis.pairs import (
     once,
     pairs,
     place,
-    require_one_training,
+    require_poolable,
     shared,
     tested,
 )
@@ -47,7 +47,7 @@ def ablation(
     data = frame[frame["variant"] != ""]
     if data.empty:
         raise HarbenchError("No record is of a sweep; run the protocol ablation.")
-    require_one_training(data)
+    require_poolable(data)
     there = list(dict.fromkeys(data["variant"]))
     variants = [*(v for v in order if v in there), *(v for v in there if v not in order)]
     full = next((v for v in variants if v == "full"), variants[0])
@@ -100,7 +100,7 @@ def cost(frame: pd.DataFrame, metric: str = "f1_macro", control: str = "") -> Fi
     What lies far below all others is named and left off the axis.
     """
     data = named(frame)
-    require_one_training(data)
+    require_poolable(data)
     asked, data = data, shared(once(data), ["dataset", "seed", "scale", "rate"])
     scores = {str(name): mean_of(rows, metric).value for name, rows in data.groupby("name")}
     runs = data.drop_duplicates(["name", "dataset", "seed"])
@@ -151,7 +151,7 @@ def critical_difference(frame: pd.DataFrame, metric: str = "f1_macro") -> Figure
     HarbenchError below ten complete blocks, or where protocols do not train alike.
     """
     data = named(frame)
-    require_one_training(data)
+    require_poolable(data)
     conditions = data.pivot_table(
         index=["dataset", "seed"], columns=["name", "scale", "rate"], values=metric
     )

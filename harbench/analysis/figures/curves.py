@@ -20,7 +20,7 @@ from harbench.analysis.pairs import (
     everywhere,
     named,
     place,
-    require_one_training,
+    require_poolable,
     tested,
 )
 from harbench.discovery import COLOURS, title
@@ -45,7 +45,7 @@ def missing(frame: pd.DataFrame, metric: str = "f1_macro", control: str = "") ->
     refused. What lies far below all others is named and left off the axis.
     """
     data = named(frame)
-    require_one_training(data)
+    require_poolable(data)
     scales = [scale for scale in SCALES if (data["scale"] == scale).any()]
     if not scales:
         raise HarbenchError("No record has missing data; run a protocol such as missing-10.")
@@ -88,7 +88,7 @@ def sweep(
     if data.empty:
         raise HarbenchError("No record is of a sweep; run the protocol balance or mask-rate.")
     data = named(data)
-    require_one_training(data)
+    require_poolable(data)
     data["value"] = data["variant"].str.extract(r"([\d.]+)$")[0].astype(float)
     data["setting"] = data["variant"].str.replace(r"\s*[\d.]+$", "", regex=True)
     settings = sorted(data["setting"].unique())
@@ -129,7 +129,7 @@ def labels(frame: pd.DataFrame, metric: str = "f1_macro", control: str = "") -> 
             "All records have the same labelled share; run the protocol full-labels, or one of "
             "your own with another label_fraction."
         )
-    require_one_training(data, (*TESTING, "label_fraction"))
+    require_poolable(data, (*TESTING, "label_fraction"))
     shares_of = data.groupby("name")["share"].nunique()
     single = shares_of.index[shares_of < 2]
     data = data[~data["name"].isin(single)]

@@ -25,7 +25,7 @@ from harbench.analysis.pairs import (
     named,
     once,
     place,
-    require_one_training,
+    require_poolable,
     shared,
     tested,
 )
@@ -50,7 +50,7 @@ def ranking(
     train alike, or no record is of the condition.
     """
     data = named(frame)
-    require_one_training(data)
+    require_poolable(data)
     if condition:
         data = data[(data["scale"] == condition[0]) & (data["rate"] == condition[1])]
         if data.empty:
