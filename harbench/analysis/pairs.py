@@ -141,8 +141,8 @@ def unpoolable(frame: pd.DataFrame, without: Sequence[str] = TESTING) -> str:
     for same in cuts.values():
         if len(same) > 1:
             return (
-                f"{' and '.join(same)} are of the same recordings, which are never pooled. "
-                "Choose with --dataset."
+                f"the datasets {' and '.join(same)} are of the same recordings, which are never "
+                "pooled. Choose with --dataset."
             )
     return ""
 

@@ -7,10 +7,14 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
+import pandas as pd
+
 from harbench.analysis.notes import TESTS
-from harbench.analysis.pairs import METRICS, only
-from harbench.analysis.table import compare_all
+from harbench.analysis.pairs import METRICS, named, only, tested
+from harbench.analysis.statistics import Result
+from harbench.analysis.table import Rules, compare_all
 from harbench.discovery import title
+from harbench.errors import HarbenchError
 from harbench.leaderboard.board import BLOCK, Board, Line
 
 NAMED = 4
@@ -46,9 +50,12 @@ def _alone(ranked: list[Line]) -> bool:
 
 
 def findings(board: Board, budget: str, control: str) -> list[tuple[str, str]]:
-    """Where and what, for every comparison of a budget; those of two methods and more first."""
+    """Where and what, for every comparison of a budget: of several datasets together first.
+
+    Then those of one dataset, of two methods and more before others.
+    """
     blocks = [(lines, _ranked(lines)) for lines in board.headlines(budget)]
-    found = []
+    found = _together(board, budget, control)
     for lines, ranked in sorted(blocks, key=lambda block: not _contest(block[1])):
         said = [
             _leader(ranked),
@@ -87,7 +94,11 @@ def _names(names: list[str]) -> str:
     shown = [title(name) for name in names[:NAMED]]
     if len(names) > NAMED:
         shown.append(f"{len(names) - NAMED} more")
-    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+    return _and(shown)
+
+
+def _and(names: list[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _leader(ranked: list[Line]) -> str:
@@ -131,6 +142,59 @@ def _control(lines: list[Line], ranked: list[Line], control: str) -> str:
     )
 
 
+def _together(board: Board, budget: str, control: str) -> list[tuple[str, str]]:
+    """The control against the rows that are complete wherever it is, pooled over its datasets.
+
+    Of each protocol that it has on several: these are more folds than any dataset has.
+    """
+    found = []
+    rows: dict[str, dict[str, set[str]]] = {}
+    for entry in board.entries:
+        if entry.budget == budget and entry.complete:
+            rows.setdefault(entry.protocol, {}).setdefault(entry.dataset, set()).add(entry.name)
+    for protocol, names in sorted(rows.items()):
+        names = {dataset: each for dataset, each in sorted(names.items()) if control in each}
+        if len(names) < 2:
+            continue
+        shared = set.intersection(*names.values())
+        blocks = [(budget, dataset, protocol) for dataset in names]
+        frame = pd.concat([f for f in board.frames if tuple(f.iloc[0][BLOCK]) in blocks])
+        statement = board.statements[protocol]
+        headline = statement.condition
+        where = (
+            f"{_and(list(names))} together ({protocol}, {tested(headline.scale, headline.rate)})"
+        )
+        try:
+            part = only(named(frame[frame["name"].isin(shared)]), [headline])
+            rules = replace(statement.rules, control=control)
+            results = compare_all(part, sorted(shared), rules)
+        except HarbenchError as error:
+            found.append((where, f"Not pooled: {error}"))
+            continue
+        if results:
+            said = [_pooled(results, control), _family(results, rules, control)]
+            found.append((where, " ".join(filter(None, said))))
+    return found
+
+
+def _pooled(results: Mapping[str, Result], control: str) -> str:
+    """Whose pooled interval leaves out 0."""
+    behind, ahead = [], []
+    for name, result in sorted(results.items(), key=lambda item: item[1].effect):
+        text = f"{title(name)} ({result.effect:+.1f} [{result.low:+.1f}, {result.high:+.1f}])"
+        if result.low > 0:
+            ahead.append(text)
+        elif result.high < 0:
+            behind.append(text)
+    rest = len(results) - len(behind) - len(ahead)
+    said = [f"behind {_and(behind)}"] * bool(behind) + [f"ahead of {_and(ahead)}"] * bool(ahead)
+    said += [f"not told apart from {_count(rest, 'other row')}"] * bool(rest)
+    return (
+        f"Of the rows that are complete on all of them {title(control)} is {'; '.join(said)} "
+        "(points, pooled corrected t, 95 % intervals, not adjusted; conditional on these datasets)."
+    )
+
+
 def _declared(board: Board, line: Line, control: str) -> str:
     """What `harbench table` tests: the control against the rows that the protocol declares.
 
@@ -142,7 +206,13 @@ def _declared(board: Board, line: Line, control: str) -> str:
     names = sorted(part["name"].unique())
     if rules.rows is None or control not in names:
         return ""
-    found = compare_all(part, names, rules)
+    return _family(compare_all(part, names, rules), rules, control)
+
+
+def _family(found: Mapping[str, Result], rules: Rules, control: str) -> str:
+    """The verdicts on the declared rows, adjusted over all of them."""
+    if rules.rows is None:
+        return ""
     verdicts = {n: r.verdict(rules.alpha) or "unclear" for n, r in found.items() if r.tested}
     groups = {
         "significantly better than {}": "better",
@@ -152,7 +222,7 @@ def _declared(board: Board, line: Line, control: str) -> str:
     }
     if not verdicts:
         return ""
-    family = _count(len(rules.compared(names)), "row")
+    family = _count(len(rules.compared([])), "row")
     return (
         f"Of the {family} that the protocol declares to be compared with it {title(control)} is "
         f"{_grouped(groups, verdicts)}."

@@ -7,11 +7,13 @@ import json
 from pathlib import Path
 
 from unit.boards import written
-from unit.frames import made_up_identity, made_up_record
+from unit.frames import DATASET, made_up_identity, made_up_record
 
 from harbench.cli.report import board_of
 from harbench.leaderboard import findings
 from harbench.running.store import ResultStore
+
+RIGHT = {"cnn": 11, "random_forest": 18, "robusthar": 16, "informer": 12}
 
 
 def test_replayed_gaps_are_a_loss_like_others(tmp_path: Path) -> None:
@@ -27,3 +29,32 @@ def test_replayed_gaps_are_a_loss_like_others(tmp_path: Path) -> None:
     board = board_of(ResultStore(tmp_path).read().records)
     ((_, said),) = findings.findings(board, "quick", "cnn")
     assert "Under replay, the condition with the lowest mean" in said
+
+
+def test_several_datasets_are_told_together(tmp_path: Path) -> None:
+    """Rows that are complete on each, pooled; two cuts of one dataset are not."""
+
+    def said(*datasets: str) -> list[tuple[str, str]]:
+        root = tmp_path / " ".join(datasets)
+        for dataset, method, seed in itertools.product(datasets, RIGHT, range(5)):
+            if method == "informer" and dataset == datasets[0]:
+                continue
+            path = written(root, method, seed, RIGHT[method] + seed % 2)
+            values = json.loads(path.read_text())
+            values["identity"] |= {"dataset": dataset, "fingerprint": f"{len(dataset):064}"}
+            moved = root / dataset / path.relative_to(root / DATASET)
+            path.unlink()
+            moved.parent.mkdir(parents=True, exist_ok=True)
+            moved.write_text(json.dumps(values))
+        board = board_of(ResultStore(root).read().records)
+        return findings.findings(board, "quick", "robusthar")
+
+    (where, words), *others = said("dsads", "spar")
+    assert where == "dsads and spar together (clean, clean)" and len(others) == 2
+    assert "RobustHAR is behind Random forest (-" in words and "ahead of CNN (+25.1 [" in words
+    assert "Informer" not in words
+    (where, words), *_ = said("dsads", "dsads+step=64")
+    assert "together" in where and words.startswith(
+        "Not pooled: The datasets dsads and dsads+step=64 are of"
+    )
+    assert "together" not in said("dsads")[0][0]
