@@ -52,6 +52,10 @@ def figure(
     condition: Annotated[
         str | None, typer.Option(help='Only this test condition, for example "mixed 10 %".')
     ] = None,
+    scale: Annotated[
+        list[str] | None,
+        typer.Option(help="Only complete windows and those of these scales (repeatable)."),
+    ] = None,
     control: Annotated[
         str, typer.Option(help="Highlight this method; slope and area compare with it.")
     ] = CONTROL,
@@ -81,6 +85,10 @@ def figure(
     if metric not in METRICS:
         raise unknown("metric", metric, METRICS)
     require_ending("--out", out)
+    if scale and (condition or kind in (Kind.confusion, Kind.reconstruction, Kind.learning)):
+        raise HarbenchError(
+            "--scale is of figures over several conditions: leave it out here, or --condition."
+        )
     if kind is Kind.reconstruction:
         if len(method or ()) > 1 or len(dataset or ()) > 1 or protocol or condition:
             raise HarbenchError("A reconstruction is of one --method and --dataset, nothing else.")
@@ -90,7 +98,9 @@ def figure(
             raise HarbenchError("Learning curves have no --protocol and no --condition.")
         drawn = learnt(results, budget or "long", method, dataset)
     else:
-        drawn = draw(kind, metric, control, results, method, dataset, protocol, budget, condition)
+        drawn = draw(
+            kind, metric, control, results, method, dataset, protocol, budget, condition, scale
+        )
     write_figure(drawn, out)
 
 
@@ -115,6 +125,7 @@ def draw(
     protocol: list[str] | None,
     budget: str | None,
     condition: str | None = None,
+    scales: list[str] | None = None,
 ) -> Figure:
     """A figure of the records that the filters leave."""
     from harbench.analysis.figures import against, bars, curves
@@ -135,6 +146,8 @@ def draw(
         return bars.confusion(frame, name, class_names(data))
     if condition:
         frame = _one_condition(frame, condition)
+    if scales:
+        frame = _of_scales(frame, scales)
     if control != CONTROL:
         require_names(row_names(frame), [control])
     if kind is Kind.ranking:
@@ -192,6 +205,17 @@ def _one_condition(frame: pd.DataFrame, condition: str) -> pd.DataFrame:
     if condition not in words:
         raise unknown("condition of these records", condition, set(words))
     return frame[[each == condition for each in words]]
+
+
+def _of_scales(frame: pd.DataFrame, scales: list[str]) -> pd.DataFrame:
+    """The records of complete windows and of some scales."""
+    from harbench.errors import unknown
+
+    known = set(frame["scale"]) - {"clean"}
+    for scale in scales:
+        if scale not in known:
+            raise unknown("scale of these records", scale, known)
+    return frame[frame["scale"].isin(["clean", *scales])]
 
 
 def _conditions(frame: pd.DataFrame) -> list[str]:

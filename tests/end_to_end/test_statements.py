@@ -42,6 +42,12 @@ def test_from_records_to_statements(ran: Cli, tmp_path: Path) -> None:
         # Two methods are too few for ranks, and that is said.
         assert drawn.code == (2 if kind == "ranks" else 0), drawn.err
         assert (tmp_path / f"{kind}.png").exists() == (kind != "ranks")
+    names = ("mixed", "sensor"), ("sensor",)
+    drawn = [tmp_path / f"{' '.join(scales)}.svg" for scales in names]
+    for scales, picture in zip(names, drawn, strict=True):
+        words = [word for scale in scales for word in ("--scale", scale)]
+        assert ran("figure", "missing", *words, "--out", picture).code == 0
+    assert ["<!-- mixed" in each.read_text() for each in drawn] == [True, False]
     page = tmp_path / "report.html"
     assert ran("report", "--out", page, "--control", "cnn").code == 0
     assert "random_forest" in page.read_text()
@@ -66,6 +72,8 @@ NOTHING = (
     (("table", "--protocol", "missing-10", "--by", "class", "--metric", "accuracy"), "--metric"),
     (("table", "--protocol", "missing-10", "--out", "t.tex", "--format", "csv"), "leave one"),
     (("figure", "reconstruction", "--out", "a.jpg"), "ends in .pdf, .png, .svg"),
+    (("figure", "missing", "--scale", "mixd", "--out", "a.png"), "Did you mean 'mixed'?"),
+    (("figure", "confusion", "--scale", "mixed", "--out", "a.png"), "--scale is of figures over"),
     (("figure", "learning", "--condition", "clean", "--out", "a.png"), "no --condition"),
     (("reproduce", "fig5", "--no-run"), "leave out --no-run"),
 )
