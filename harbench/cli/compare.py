@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harbench.cli.complete import Datasets, Protocols
+from harbench.cli.complete import Budget, Datasets, OwnMetric, Protocols, Results
 from harbench.cli.reading import chosen
 from harbench.cli.table import rules_of
 
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 def compare(
     a: Annotated[str, typer.Argument(help="A method, or a results folder.")],
     b: Annotated[str, typer.Argument(help="Another one.")],
-    metric: Annotated[
-        str | None, typer.Option(help="accuracy, f1_macro, f1_weighted, balanced_accuracy.")
-    ] = None,
+    metric: OwnMetric = None,
     test: Annotated[str | None, typer.Option(help="nb-t, signflip, wilcoxon.")] = None,
     alpha: Annotated[float | None, typer.Option(min=0, max=1, help="Error rate.")] = None,
     dataset: Datasets = None,
@@ -30,10 +28,8 @@ def compare(
     method: Annotated[
         str | None, typer.Option(help="Of two folders: the method to compare.")
     ] = None,
-    budget: Annotated[str | None, typer.Option(help="Where records have several.")] = None,
-    results: Annotated[
-        Path | None, typer.Option(help="Folder of records; $HARBENCH_RESULTS or ./results.")
-    ] = None,
+    budget: Budget = None,
+    results: Results = None,
 ) -> None:
     """Differences a - b per condition, with interval and verdict; seeds are paired.
 

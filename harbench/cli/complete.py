@@ -1,7 +1,8 @@
-"""What a shell is told of names: methods, datasets, protocols, without importing any of them."""
+"""Options that several verbs share, and what a shell is told of names, without importing any."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -33,3 +34,10 @@ Filter = Annotated[list[str] | None, typer.Option(help=ONLY)]
 Methods = Annotated[list[str] | None, typer.Option(help=ONLY, autocompletion=methods)]
 Datasets = Annotated[list[str] | None, typer.Option(help=ONLY, autocompletion=datasets)]
 Protocols = Annotated[list[str] | None, typer.Option(help=ONLY, autocompletion=protocols)]
+SCORES = "accuracy, f1_macro, f1_weighted, balanced_accuracy."
+Metric = Annotated[str, typer.Option(help=SCORES)]
+OwnMetric = Annotated[str | None, typer.Option(help=SCORES)]
+Budget = Annotated[str | None, typer.Option(help="Where records have several.")]
+Results = Annotated[
+    Path | None, typer.Option(help="Folder of records; $HARBENCH_RESULTS or ./results.")
+]

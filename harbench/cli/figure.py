@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harbench.cli.complete import Datasets, Methods, Protocols
+from harbench.cli.complete import Budget, Datasets, Methods, Metric, Protocols, Results
 from harbench.cli.reading import chosen
 from harbench.cli.say import say
 
@@ -42,13 +42,11 @@ class Kind(StrEnum):
 def figure(
     out: Annotated[Path, typer.Option(help="PDF, PNG or SVG file.")],
     kind: Annotated[Kind, typer.Argument(help="What to draw.")] = Kind.ranking,
-    metric: Annotated[
-        str, typer.Option(help="accuracy, f1_macro, f1_weighted, balanced_accuracy.")
-    ] = "f1_macro",
+    metric: Metric = "f1_macro",
     method: Methods = None,
     dataset: Datasets = None,
     protocol: Protocols = None,
-    budget: Annotated[str | None, typer.Option(help="Where records have several.")] = None,
+    budget: Budget = None,
     condition: Annotated[
         str | None, typer.Option(help='Only this test condition, for example "mixed 10 %".')
     ] = None,
@@ -64,9 +62,7 @@ def figure(
         typer.Option(min=0, help="Of reconstruction: which test window; the most varied one."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of reconstruction.")] = 0,
-    results: Annotated[
-        Path | None, typer.Option(help="Folder of records; $HARBENCH_RESULTS or ./results.")
-    ] = None,
+    results: Results = None,
 ) -> None:
     """Draw records as a figure for a paper.
 

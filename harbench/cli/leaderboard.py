@@ -9,8 +9,9 @@ from urllib.parse import quote
 
 import typer
 
+from harbench.cli.complete import Results
 from harbench.cli.reading import readable
-from harbench.cli.report import Audits, Control, Folder, page_of
+from harbench.cli.report import Audits, Control, page_of
 from harbench.cli.say import say
 
 app = typer.Typer(help="The page: build; entering it: submit, audit, change.", no_args_is_help=True)
@@ -19,7 +20,7 @@ app = typer.Typer(help="The page: build; entering it: submit, audit, change.", n
 @app.command()
 def build(
     out: Annotated[Path, typer.Option(help="Folder to write; an older page is replaced.")],
-    results: Folder = None,
+    results: Results = None,
     control: Control = "robusthar",
     audit: Audits = None,
 ) -> None:
@@ -148,7 +149,7 @@ def audit(
 @app.command()
 def change(
     submission: Annotated[Path, typer.Argument(help="What `leaderboard submit` wrote.")],
-    results: Folder = None,
+    results: Results = None,
 ) -> None:
     """Show the table before and after a submission, as markdown."""
     from harbench.cli.report import board_of

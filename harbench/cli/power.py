@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from harbench.cli import complete
-from harbench.cli.complete import Datasets, Methods
+from harbench.cli.complete import Budget, Datasets, Methods, OwnMetric, Results
 from harbench.cli.reading import chosen
 from harbench.cli.table import headline, rules_of
 from harbench.cli.written import Written, write
@@ -22,9 +22,7 @@ def power(
         ),
     ],
     control: Annotated[str, typer.Option(help="What all others are compared with.")] = "robusthar",
-    metric: Annotated[
-        str | None, typer.Option(help="accuracy, f1_macro, f1_weighted, balanced_accuracy.")
-    ] = None,
+    metric: OwnMetric = None,
     scale: Annotated[
         str | None, typer.Option(help="Another scale than the protocol's headline.")
     ] = None,
@@ -33,12 +31,10 @@ def power(
     ] = None,
     dataset: Datasets = None,
     method: Methods = None,
-    budget: Annotated[str | None, typer.Option(help="Where records have several.")] = None,
+    budget: Budget = None,
     form: Written = None,
     out: Annotated[Path | None, typer.Option(help="Write to this file.")] = None,
-    results: Annotated[
-        Path | None, typer.Option(help="Folder of records; $HARBENCH_RESULTS or ./results.")
-    ] = None,
+    results: Results = None,
 ) -> None:
     """The smallest difference from a control that these seeds, with their spread, could show.
 

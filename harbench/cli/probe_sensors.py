@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harbench.cli import complete
+from harbench.cli.complete import Results
 from harbench.cli.probing import require_possible
 from harbench.cli.run import Device, Seeds
 
@@ -48,9 +49,7 @@ def sensors(
     figure: Annotated[
         Path | None, typer.Option(help="Draw all methods as well: PDF, PNG or SVG file.")
     ] = None,
-    results: Annotated[
-        Path | None, typer.Option(help="Folder of records; $HARBENCH_RESULTS or ./results.")
-    ] = None,
+    results: Results = None,
     force: Annotated[bool, typer.Option("--force", help="Score anew.")] = False,
 ) -> None:
     """Which sensors can be lost: every set of sensors scored with the trained method.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harbench.cli import complete
+from harbench.cli.complete import Metric, Results
 from harbench.cli.probing import require_possible
 from harbench.cli.run import Device, Jobs, Seeds
 from harbench.cli.say import say
@@ -44,9 +45,7 @@ def transfer(
     rate: Annotated[
         float | None, typer.Option(help="Share lost in the tests; the headline's.")
     ] = None,
-    metric: Annotated[
-        str, typer.Option(help="accuracy, f1_macro, f1_weighted, balanced_accuracy.")
-    ] = "f1_macro",
+    metric: Metric = "f1_macro",
     seeds: Seeds = None,
     budget: Annotated[str, typer.Option(help="Epochs per stage: paper, quick, smoke.")] = "paper",
     device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.auto,
@@ -54,9 +53,7 @@ def transfer(
     figure: Annotated[
         Path | None, typer.Option(help="Draw the matrices as well: PDF, PNG or SVG file.")
     ] = None,
-    results: Annotated[
-        Path | None, typer.Option(help="Folder of records; $HARBENCH_RESULTS or ./results.")
-    ] = None,
+    results: Results = None,
 ) -> None:
     """Does a model trained on one fault survive another? Rows: training, columns: test.
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import typer
 
-from harbench.cli.complete import Datasets, Filter, Methods, Protocols
+from harbench.cli.complete import Datasets, Filter, Methods, Protocols, Results
 from harbench.cli.reading import chosen, left_out
 from harbench.cli.say import say
 from harbench.cli.table import headline, rules_of
@@ -28,9 +28,6 @@ Audits = Annotated[
     typer.Option("--audit", help="What `leaderboard audit` wrote (repeatable).", exists=True),
 ]
 Control = Annotated[str, typer.Option(help="The method that the findings always speak of.")]
-Folder = Annotated[
-    Path | None, typer.Option(help="Folder of records; $HARBENCH_RESULTS or ./results.")
-]
 
 
 class Page(StrEnum):
@@ -52,7 +49,7 @@ def report(
     protocol: Protocols = None,
     budget: Filter = None,
     audit: Audits = None,
-    results: Folder = None,
+    results: Results = None,
 ) -> None:
     """Write one self-contained page: findings, ranks, intervals, curves, cost, provenance.
 

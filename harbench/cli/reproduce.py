@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harbench.cli import complete
+from harbench.cli.complete import Results
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,9 +68,7 @@ def reproduce(
         str, typer.Option(metavar="N|auto", help="Runs side by side; auto: by cores and memory.")
     ] = "auto",
     out: Annotated[Path | None, typer.Option(help="Folder for figures; the current one.")] = None,
-    results: Annotated[
-        Path | None, typer.Option(help="Folder of records; $HARBENCH_RESULTS or ./results.")
-    ] = None,
+    results: Results = None,
 ) -> None:
     """Print or draw an item of the paper beside the published numbers.
 

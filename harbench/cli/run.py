@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harbench.cli import complete
+from harbench.cli.complete import Results
 from harbench.cli.say import say
 
 if TYPE_CHECKING:
@@ -116,9 +117,7 @@ def run(
             help="Write loss and validation score of every epoch as well, below runs/.",
         ),
     ] = None,
-    results: Annotated[
-        Path | None, typer.Option(help="Folder of records; $HARBENCH_RESULTS or ./results.")
-    ] = None,
+    results: Results = None,
     force: Annotated[bool, typer.Option("--force", help="Train and test anew.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the plan.")] = False,
 ) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from harbench.cli import complete
 from harbench.cli.by import By
-from harbench.cli.complete import Datasets, Methods
+from harbench.cli.complete import Budget, Datasets, Methods, OwnMetric, Results
 from harbench.cli.reading import chosen
 from harbench.cli.written import Format, Written, write
 
@@ -41,9 +41,7 @@ def table(
     control: Annotated[
         str | None, typer.Option(help="Compare all with this method; robusthar if it is there.")
     ] = None,
-    metric: Annotated[
-        str | None, typer.Option(help="accuracy, f1_macro, f1_weighted, balanced_accuracy.")
-    ] = None,
+    metric: OwnMetric = None,
     rows: Annotated[
         list[str] | None,
         typer.Option(help="What the control is compared with (repeatable); the baselines."),
@@ -65,15 +63,13 @@ def table(
     family: Annotated[Family | None, typer.Option(help="Holm over a column or all cells.")] = None,
     dataset: Datasets = None,
     method: Methods = None,
-    budget: Annotated[str | None, typer.Option(help="Where records have several.")] = None,
+    budget: Budget = None,
     complete: Annotated[
         bool, typer.Option("--complete", help="Refuse a table with holes or unequal seeds.")
     ] = False,
     form: Written = None,
     out: Annotated[Path | None, typer.Option(help="Write to this file.")] = None,
-    results: Annotated[
-        Path | None, typer.Option(help="Folder of records; $HARBENCH_RESULTS or ./results.")
-    ] = None,
+    results: Results = None,
 ) -> None:
     """Methods by datasets: mean and deviation, best in bold, significance against a control.
 

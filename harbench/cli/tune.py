@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harbench.cli import complete
+from harbench.cli.complete import Results
 from harbench.cli.run import Device, PrecisionName
 from harbench.cli.say import say
 from harbench.errors import HarbenchError
@@ -48,9 +49,7 @@ def tune(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Fixed: key=value (repeatable).")
     ] = None,
-    results: Annotated[
-        Path | None, typer.Option(help="Folder of records; $HARBENCH_RESULTS or ./results.")
-    ] = None,
+    results: Results = None,
 ) -> None:
     """Search each method's space for the best macro-F1 on validation windows, never on test ones.
 
