@@ -125,8 +125,7 @@ def trainings(frame: pd.DataFrame, without: Sequence[str] = TESTING) -> pd.Serie
 def unpoolable(frame: pd.DataFrame, without: Sequence[str] = TESTING) -> str:
     """Why these records must never be pooled or averaged, "" where they may be.
 
-    They must train alike (`trainings`), and two ways to cut one dataset into windows are the same
-    people twice.
+    They must train alike (`trainings`) and be of other people (`same_people`).
     """
     names = frame.groupby(trainings(frame, without))["protocol"].unique()
     if len(names) > 1:
@@ -135,6 +134,11 @@ def unpoolable(frame: pd.DataFrame, without: Sequence[str] = TESTING) -> str:
             "the records are of protocols with different splits, labelled shares or training "
             f"data ({groups}), which are never pooled. Choose with --protocol."
         )
+    return same_people(frame)
+
+
+def same_people(frame: pd.DataFrame) -> str:
+    """Which datasets are one, cut into windows in two ways; "" where none are."""
     cuts: dict[str, list[str]] = {}
     for dataset in sorted(frame["dataset"].unique()):
         cuts.setdefault(dataset.partition("+")[0], []).append(dataset)

@@ -10,7 +10,15 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
-from harbench.analysis.pairs import METRICS, Condition, named, only, pairs, require_names
+from harbench.analysis.pairs import (
+    METRICS,
+    Condition,
+    named,
+    only,
+    pairs,
+    require_names,
+    same_people,
+)
 from harbench.analysis.sheet import Lane, Piece, Sheet
 from harbench.analysis.statistics import CONFIDENCE, Result, nb_t
 from harbench.analysis.table import Rules
@@ -18,7 +26,7 @@ from harbench.discovery import title
 from harbench.errors import HarbenchError
 
 POWER = 0.8
-POOLED = " Of several datasets: the pooled test, whose datasets have a spread each."
+POOLED = "Of several datasets: the pooled test, in which each has a spread of its own."
 
 
 @dataclass(frozen=True)
@@ -72,7 +80,7 @@ def powers(frame: pd.DataFrame, condition: Condition, rules: Rules) -> pd.DataFr
     require_names(frame["name"], [rules.control])
     parts = [(str(dataset), part) for dataset, part in frame.groupby("dataset")]
     tables = [_powers(part, dataset, rules) for dataset, part in parts]
-    if len(parts) > 1:
+    if len(parts) > 1 and not same_people(frame):
         tables.append(_powers(frame, "", rules))
     rows = [row for table in tables for row in sorted(table, key=lambda row: row[5])]
     if not rows:
@@ -121,9 +129,8 @@ def power_sheet(found: pd.DataFrame, condition: Condition, rules: Rules) -> Shee
             f" at alpha {rules.alpha:g} without adjustment. adjusted: the same in the strictest "
             f"step of Holm's adjustment over {family}. found: a true difference that is "
             f"significant in that step in {100 * POWER:.0f} % of repetitions with this sd. Both "
-            "are empty for rows outside the family, which are not tested."
-            + POOLED
-            * bool(found["sd"].isna().any()),
+            "are empty for rows outside the family, which are not tested.",
+            *([POOLED] if found["sd"].isna().any() else []),
             " ".join([*said, "The sd comes from as few seeds, so that each number is rough."]),
         ],
     )

@@ -40,7 +40,7 @@ def compare(
     from harbench.analysis.compare import ROPE, compared, verdict
     from harbench.analysis.compare import compare as differences
     from harbench.analysis.notes import leaks
-    from harbench.analysis.pairs import require_names, row_names
+    from harbench.analysis.pairs import require_names, row_names, same_people
     from harbench.cli.console import terminal
     from harbench.cli.sheets import show
     from harbench.errors import HarbenchError
@@ -75,6 +75,7 @@ def compare(
         "Only these two are looked at: of several such comparisons some are significant by chance; "
         "`harbench table` accounts for the rows that the protocol declares.",
         *leaks(frame),
+        *([f"Not together: {reason}"] if (reason := same_people(frame)) else []),
     ]
     show(compared(rows, a, b, rules.metric, rules.alpha, notes))
     for row in rows:

@@ -102,5 +102,8 @@ def test_several_datasets_are_pooled_as_the_table_pools_them() -> None:
     assert last["difference"] == result.effect
     assert last["alone"] == pytest.approx((result.high - result.low) / 2)
     notes = power_sheet(found, CLEAN, rules).notes
-    assert f"found, pooled: {last['found']:.2f} points" in notes[1]
-    assert "Of several datasets" in notes[0]
+    assert f"found, pooled: {last['found']:.2f} points" in notes[2]
+    assert notes[1].startswith("Of several datasets")
+    frame["dataset"] = frame["dataset"].replace({"spar": "dsads+step=64"})
+    apart = powers(frame, CLEAN, rules)
+    assert apart["dataset"].tolist() == ["dsads", "dsads+step=64", "dsads+step=64", "hugadb"]
