@@ -99,11 +99,14 @@ def page_of(
     sensors are shown, too; if filtered, those of the page's rows alone. protocols: those asked for,
     of which files are read.
     """
+    from harbench.cli.console import terminal
     from harbench.leaderboard.audits import read_audits
     from harbench.leaderboard.maps import sensor_maps
     from harbench.leaderboard.page import Shown, page
 
-    board = board_of(records, protocols)
+    status = terminal(stderr=True).status
+    with status(f"Ranking {len(records)} records"):
+        board = board_of(records, protocols)
     for reason in board.apart:
         say(f"harbench: not compared: {reason}", err=True)
         left_out.set(True)
@@ -112,7 +115,8 @@ def page_of(
     rows = shown_rows if filtered else None
     maps = list(sensor_maps(probes, rows)) if probes else []
     shown = Shown(words, control, link, read_audits(audits or []), _rules(board), maps)
-    return page(board, shown)
+    with status("Drawing the page"):
+        return page(board, shown)
 
 
 def board_of(records: list[tuple[Path, Record]], protocols: Sequence[str] = ()) -> Board:
