@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -44,6 +46,9 @@ def tune(
     seeds: Annotated[
         str | None, typer.Option(help="One search each, as 0-4 or 0,2; the protocol's own.")
     ] = None,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Searches side by side, each in a process of its own.")
+    ] = 1,
     device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.auto,
     precision: Annotated[PrecisionName, typer.Option(help="Of products.")] = PrecisionName.fp32,
     settings: Annotated[
@@ -62,19 +67,21 @@ def tune(
     from harbench.method import budget as get_budget
     from harbench.options import parse_pairs
     from harbench.running.grid import parse_seeds
-    from harbench.running.plan import chosen_seeds
+    from harbench.running.plan import chosen_seeds, resolve_device
     from harbench.running.provenance import command_line
     from harbench.running.scout import Asked, plan_method, require_sound
+    from harbench.running.searches import searches
     from harbench.running.store import default_results
     from harbench.running.tune import tunable
-    from harbench.running.tune import tune as search
+    from harbench.running.tune import tune as tune_one
 
-    def ended(number: int, trial: Trial) -> None:
+    def ended(name: str, seed: int, number: int, trial: Trial) -> None:
         values = ", ".join(f"{key}={_short(value)}" for key, value in trial.values.items())
         score = "failed" if trial.f1_macro is None else f"validation F1 {100 * trial.f1_macro:.2f}"
         default = " (default)" if number == 0 else ""
         count = f"{number + 1}" if wanted else f"{number + 1}/{trials}"
-        say(f"[{count}] {score} · {values}{default} · {trial.seconds:.0f} s")
+        said = f"[{count}] {score} · {values}{default} · {trial.seconds:.0f} s"
+        say(f"{name} · seed {seed} · {said}")
 
     fixed = parse_pairs(settings or [], where="in --set")
     wanted = parse_grid(grid or [])
@@ -84,28 +91,31 @@ def tune(
         require_sound(plan_method(name, [Asked(dataset, fixed)], spent, store.load))
         tunable(name, data, fixed, wanted)
     each = chosen_seeds(registry.protocol(protocol), data, parse_seeds(seeds) if seeds else None)
-    for name in method:
-        found: dict[int, TuningRecord] = {}
-        for seed in each:
-            say(f"{name} · {dataset} · budget {budget} · seed {seed}")
-            path, found[seed] = search(
-                name,
-                dataset,
-                trials,
-                results or default_results(),
-                protocol_name=protocol,
-                budget_name=budget,
-                seed=seed,
-                device=device.value,
-                precision=precision.value,
-                settings=fixed,
-                grid=wanted,
-                command=command_line(),
-                ended=ended,
-            )
-            _say_best(found[seed], path)
-        if wanted:
-            say(_comparison(list(found.values())))
+    say(f"{', '.join(method)} · {dataset} · budget {budget} · seeds {', '.join(map(str, each))}")
+    search = partial(
+        tune_one,
+        dataset_spec=dataset,
+        trials=trials,
+        root=results or default_results(),
+        protocol_name=protocol,
+        budget_name=budget,
+        device=device.value,
+        precision=precision.value,
+        settings=fixed,
+        grid=wanted,
+        command=command_line(),
+    )
+    found: dict[str, dict[int, TuningRecord]] = {name: {} for name in method}
+    on_gpu = resolve_device(device.value, precision.value) == "cuda"
+    asked = [(name, seed) for name in found for seed in each]
+    with closing(searches(asked, search, ended, jobs, on_gpu)) as outcomes:
+        for (name, seed), (path, record) in outcomes:
+            found[name][seed] = record
+            say(f"{name} · seed {seed} · {_best(record, path)}")
+    for records in found.values() if wanted else []:
+        say(_comparison([records[seed] for seed in each]))
+    if any(record.best is None for records in found.values() for record in records.values()):
+        raise typer.Exit(1)
 
 
 def parse_grid(texts: list[str]) -> dict[str, list[Any]] | None:
@@ -121,13 +131,12 @@ def parse_grid(texts: list[str]) -> dict[str, list[Any]] | None:
     return values or None
 
 
-def _say_best(record: TuningRecord, path: Path) -> None:
+def _best(record: TuningRecord, path: Path) -> str:
     if record.best is None:
-        say(f"No trial succeeded; see {path}.")
-        raise typer.Exit(1)
+        return f"no trial succeeded; see {path}."
     best = record.trials[record.best]
     chosen = ", ".join(f"{key}={_short(value)}" for key, value in best.values.items())
-    say(f"best of {len(record.trials)}: {chosen}. Trials: {path}")
+    return f"best of {len(record.trials)}: {chosen}. Trials: {path}"
 
 
 def _comparison(records: list[TuningRecord]) -> str:

@@ -243,3 +243,40 @@ def test_a_grid_in_which_one_seed_fails_is_shown(cli: Cli, tmp_path: Path) -> No
     assert answer.code == 0, answer.err
     assert "nan" in answer.out.splitlines()[-1]
     assert cli("results", "trials", "--results", tmp_path / "empty").code == 2
+
+
+def test_searches_side_by_side_find_what_one_after_another_finds(cli: Cli, tmp_path: Path) -> None:
+    words = ("tune", "--method", "cnn", "--method", "random_forest", "--dataset", DATASET,
+             "--budget", "smoke", "--trials", "2", "--seeds", "0-1")  # fmt: skip
+    found = []
+    for folder, more in (("one", ()), ("two", ("--jobs", "3"))):
+        answer = cli(*words, *more, "--results", tmp_path / folder)
+        assert answer.code == 0, answer.err
+        assert "random_forest · seed 1 · [2/2] validation F1" in answer.out
+        assert answer.out.count("best of 2:") == 4
+        trials = {}
+        for path in sorted((tmp_path / folder).rglob("seed-?.json")):
+            record = TuningRecord.model_validate_json(path.read_bytes())
+            name = str(path.relative_to(tmp_path / folder))
+            trials[name] = [(each.values, each.f1_macro) for each in record.trials]
+        found.append(trials)
+    assert found[0] == found[1] and len(found[0]) == 4
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("import os; os._exit(3)", "died (exit code 3; out of memory?)"),
+        ("raise RuntimeError('no')", "odd_net.py · seed 1 · no trial succeeded"),
+    ],
+)
+def test_a_search_side_by_side_that_dies_or_finds_nothing_is_named(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("odd_net.py").write_text(
+        f"{ODD_NET}\n    def logits(self, network, batch):\n        {line}\n"
+    )
+    words = ("tune", "--method", "./odd_net.py", "--dataset", DATASET, "--budget", "smoke")
+    answer = cli(*words, "--seeds", "0-1", "--trials", "1", "--jobs", "2")
+    assert answer.code in (1, 2) and message in answer.out + answer.err
