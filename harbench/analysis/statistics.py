@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from harbench.errors import unknown
 
@@ -97,8 +97,8 @@ def corrected_t(
         return Result(name, effect, math.nan, math.nan, p, n)
     freedom = variance**2 / sum(v**2 / (len(d) - 1) for v, d in zip(parts, rounded, strict=True))
     error = math.sqrt(variance)
-    margin = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom)) * error
-    p = 2 * float(stats.t.sf(abs(effect) / error, freedom))
+    margin = float(special.stdtrit(freedom, (1 + CONFIDENCE) / 2)) * error
+    p = 2 * float(special.stdtr(freedom, -abs(effect) / error))
     return Result(name, effect, effect - margin, effect + margin, p, n, freedom)
 
 
