@@ -68,8 +68,9 @@ def tune(
 
     Trial 0 is the default configuration; `settings` and options in `spec` are fixed. A search that
     was ended goes on where it was, with the same trials as an uninterrupted one. Selection is by
-    macro-F1 on the validation windows of `seed`; test windows are never touched.
-    grid: instead of a search, every combination of these values; finished stages are cached.
+    macro-F1 on the validation windows of `seed`; test windows are never touched. Finished stages
+    are cached as those of runs are, so that a run with the best configuration trains nothing anew.
+    grid: instead of a search, every combination of these values.
     """
     if grid is None:
         needs("optuna", "tune")
@@ -101,7 +102,7 @@ def tune(
     base = asdict(configured.method.config)
     listed = combinations(configured.method, grid) if grid is not None else []
     trials = len(listed) or trials
-    cache = None if grid is None else StageCache.default()
+    cache = StageCache.default()
     for number in range(len(done), trials):
         values = listed[number] if listed else _suggest(number, space, done, base, seed)
         cls = type(configured.method)
@@ -247,10 +248,13 @@ def _suggest(
 def _try(
     training: Training,
     values: dict[str, Any],
-    cache: StageCache | None,
+    cache: StageCache,
     report: Callable[[Progress], None],
 ) -> Trial:
-    """Train once and score the validation windows; a training that fails is a trial, too."""
+    """Train once and score the validation windows; a training that fails is a trial, too.
+
+    Its seconds are those of the training, also where that was cached.
+    """
     begun = time.perf_counter()
     stages: list[Curve] = []
     try:
@@ -260,7 +264,8 @@ def _try(
         stages, error = [curve_of(cost) for cost in fitted.stages], ""
     except Exception as failed:  # a method may raise anything for values that it cannot have
         score, error = None, one_line(failed)
-    seconds = round(time.perf_counter() - begun, 1)
+    trained = sum(stage.seconds for stage in stages)
+    seconds = round(max(time.perf_counter() - begun, trained), 1)
     return Trial(
         values=as_json(values), f1_macro=score, seconds=seconds, error=error, stages=stages
     )

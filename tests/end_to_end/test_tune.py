@@ -12,6 +12,7 @@ import pytest
 from end_to_end.commands import DATASET, Answer, Cli, read
 
 from harbench.data import splits, store
+from harbench.data.paths import cache_dir
 from harbench.errors import HarbenchError
 from harbench.running import tune as module
 from harbench.running.tune import tune
@@ -75,8 +76,11 @@ def test_tuned_runs_use_what_was_chosen(cli: Cli, tmp_path: Path) -> None:
     assert "harbench tune --method cnn" in absent.err
     assert cli("tune", "--method", "cnn", "--dataset", DATASET, "--budget", "smoke",
                "--trials", "2", "--seeds", "0").code == 0  # fmt: skip
+    trained = set((cache_dir() / "stages").iterdir())
     done = cli(*run, "--method", "cnn", "--dataset", DATASET, "--budget", "smoke")
     assert done.code == 0, done.err
+    # What the search has trained is not trained again.
+    assert set((cache_dir() / "stages").iterdir()) == trained
     record = read(tmp_path / "results" / DATASET / "clean/smoke/cnn+tuned=2/seed-0.json")
     assert record["identity"]["tuned"] == 2
     table = read(tmp_path / "results" / PLACE.parent.with_name("cnn") / "seed-0.json")
