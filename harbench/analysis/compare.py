@@ -18,8 +18,8 @@ from harbench.analysis.pairs import (
     only,
     pairs,
     require_names,
+    same_people,
     trainings,
-    unpoolable,
 )
 from harbench.analysis.resampling import (
     FEWEST_BLOCKS,
@@ -106,7 +106,7 @@ def _pooled(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
             # One condition is a row already.
             if len(part[CONDITION].drop_duplicates()) > 1:
                 found.append((f"all of {where}", part))
-        if not unpoolable(group):
+        if not same_people(group):
             found.append(("all together" if len(groups) == 1 else f"all of {protocols}", group))
     return found
 

@@ -26,6 +26,7 @@ from harbench.discovery import title
 from harbench.errors import HarbenchError
 
 POWER = 0.8
+COLUMNS = ["dataset", "method", "n", "difference", "sd", "alone", "adjusted", "found"]
 POOLED = "Of several datasets: the pooled test, in which each has a spread of its own."
 
 
@@ -78,33 +79,30 @@ def powers(frame: pd.DataFrame, condition: Condition, rules: Rules) -> pd.DataFr
     """
     frame = only(named(frame), [condition])
     require_names(frame["name"], [rules.control])
-    parts = [(str(dataset), part) for dataset, part in frame.groupby("dataset")]
-    tables = [_powers(part, dataset, rules) for dataset, part in parts]
-    if len(parts) > 1 and not same_people(frame):
-        tables.append(_powers(frame, "", rules))
-    rows = [row for table in tables for row in sorted(table, key=lambda row: row[5])]
+    rows = [row for _, part in frame.groupby("dataset") for row in _powers(part, rules)]
+    if not same_people(frame):
+        rows += _powers(frame, rules, fewest=2)
     if not rows:
         raise HarbenchError(f"No method shares two seeds of {condition} with {rules.control}.")
-    columns = ["dataset", "method", "n", "difference", "sd", "alone", "adjusted", "found"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _powers(part: pd.DataFrame, dataset: str, rules: Rules) -> list[tuple[Any, ...]]:
-    """Rows of `powers` for one dataset, or where that is "" for all those of several."""
+def _powers(part: pd.DataFrame, rules: Rules, fewest: int = 1) -> list[tuple[Any, ...]]:
+    """Rows of `powers`, pooled over the datasets of `part`, of methods on `fewest` of them."""
     names = sorted(part["name"].unique())
     family = rules.compared(names)
     rows = []
     for name in names:
         pair = pairs(part, rules.control, name, rules.metric)
-        pooled = len(pair.differences) > 1
-        if name == rules.control or not pair.differences or not (dataset or pooled):
+        count = len(pair.datasets)
+        if name == rules.control or count < fewest:
             continue
         result = nb_t(pair.differences, pair.ratios, pair.floors)
         if found := power(result, rules.alpha, len(family) if name in family else 0):
-            spread = math.nan if pooled else float(np.std(pair.differences[0], ddof=1))
-            where = f"{len(pair.differences)} datasets" if pooled else dataset
+            spread = math.nan if count > 1 else float(np.std(pair.differences[0], ddof=1))
+            where = f"{count} datasets" if count > 1 else pair.datasets[0]
             rows.append((where, name, result.n, result.effect, spread, *astuple(found)))
-    return rows
+    return sorted(rows, key=lambda row: row[COLUMNS.index("alone")])
 
 
 def power_sheet(found: pd.DataFrame, condition: Condition, rules: Rules) -> Sheet:

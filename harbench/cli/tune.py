@@ -80,7 +80,7 @@ def tune(
         score = "failed" if trial.f1_macro is None else f"validation F1 {100 * trial.f1_macro:.2f}"
         default = " (default)" if number == 0 else ""
         count = f"{number + 1}" if wanted else f"{number + 1}/{trials}"
-        said = f"[{count}] {score} · {values}{default} · {trial.seconds:.0f} s"
+        said = f"[{count}] {score} · {values}{default} · {trial.trained:.0f} s"
         say(f"{name} · seed {seed} · {said}")
 
     fixed = parse_pairs(settings or [], where="in --set")
@@ -151,7 +151,7 @@ def _comparison(records: list[TuningRecord]) -> str:
         # A configuration that failed for one seed has no mean over all of them.
         scores = [] if None in found else [100 * score for score in found if score is not None]
         spread = statistics.stdev(scores) if len(scores) > 1 else float("nan")
-        seconds = statistics.mean(record.trials[number].seconds for record in records)
+        seconds = statistics.mean(record.trials[number].trained for record in records)
         name = ", ".join(f"{key}={_short(value)}" for key, value in trial.values.items())
         error = spread / len(found) ** 0.5
         mean = statistics.mean(scores) if scores else float("nan")

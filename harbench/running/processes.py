@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
@@ -60,6 +60,18 @@ def _without_current_folder() -> Iterator[None]:
             del os.environ[SAFE_PATH]
         else:
             os.environ[SAFE_PATH] = before
+
+
+def start(
+    context: ForkServerContext | SpawnContext, work: Callable[..., None], *told: object
+) -> tuple[Connection, BaseProcess]:
+    """Begin work(connection, *told) in a process of its own; what that sends comes out here."""
+    ours, theirs = context.Pipe(duplex=False)
+    process: BaseProcess = context.Process(target=work, args=(theirs, *told), daemon=True)
+    with deaf():
+        process.start()
+    theirs.close()
+    return ours, process
 
 
 def send(connection: Connection, message: object) -> None:

@@ -71,13 +71,8 @@ def plan_method(
     """
     if not (apart and registry.is_foreign(parse_spec(spec)[0])):
         return [_planned(spec, each, load(each.dataset), spent) for each in asked]
-    ours, theirs = processes.context(on_gpu=False).Pipe(duplex=False)
-    process = processes.context(on_gpu=False).Process(
-        target=_answer, args=(theirs, spec, asked, spent, processes.environment()), daemon=True
-    )
-    with processes.deaf():
-        process.start()
-    theirs.close()
+    told = spec, asked, spent, processes.environment()
+    ours, process = processes.start(processes.context(on_gpu=False), _answer, *told)
     try:
         answer = ours.recv() if ours.poll(limit) else f"takes longer than {limit:g} seconds"
     except EOFError:

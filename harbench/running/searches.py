@@ -42,12 +42,8 @@ def searches(
         while waiting or active:
             while waiting and len(active) < jobs:
                 each = waiting.pop(0)
-                ours, theirs = context.Pipe(duplex=False)
-                told = (theirs, search, each, processes.environment())
-                process: BaseProcess = context.Process(target=_work, args=told, daemon=True)
-                with processes.deaf():
-                    process.start()
-                theirs.close()
+                told = search, each, processes.environment()
+                ours, process = processes.start(context, _work, *told)
                 active[ours] = each, process
             for connection in wait(list(active)):
                 assert isinstance(connection, Connection)

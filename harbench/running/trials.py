@@ -47,7 +47,7 @@ def _row(path: Path, kind: str, record: TuningRecord, index: int) -> dict[str, A
         "trial": index,
         "chosen": index == record.best,
         "f1_macro": float("nan") if trial.f1_macro is None else trial.f1_macro,
-        "seconds": sum(stage.seconds for stage in trial.stages) or trial.seconds,
+        "seconds": trial.trained,
         "error": trial.error,
     }
 

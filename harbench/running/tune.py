@@ -251,10 +251,7 @@ def _try(
     cache: StageCache,
     report: Callable[[Progress], None],
 ) -> Trial:
-    """Train once and score the validation windows; a training that fails is a trial, too.
-
-    Its seconds are those of the training, also where that was cached.
-    """
+    """Train once and score the validation windows; a training that fails is a trial, too."""
     begun = time.perf_counter()
     stages: list[Curve] = []
     try:
@@ -264,8 +261,7 @@ def _try(
         stages, error = [curve_of(cost) for cost in fitted.stages], ""
     except Exception as failed:  # a method may raise anything for values that it cannot have
         score, error = None, one_line(failed)
-    trained = sum(stage.seconds for stage in stages)
-    seconds = round(max(time.perf_counter() - begun, trained), 1)
+    seconds = round(time.perf_counter() - begun, 1)
     return Trial(
         values=as_json(values), f1_macro=score, seconds=seconds, error=error, stages=stages
     )

@@ -61,6 +61,11 @@ class Trial(_Part):
     error: str = ""
     stages: list[Curve] = []
 
+    @property
+    def trained(self) -> float:
+        """What its stages took when they were trained, cached or not; all of it where it failed."""
+        return sum(stage.seconds for stage in self.stages) or self.seconds
+
 
 class Search(_Part):
     """What a search is a search of: two with equal fields find the same.

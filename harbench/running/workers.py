@@ -76,13 +76,9 @@ class _Worker:
 def _start(
     context: ForkServerContext | SpawnContext, run: Run, orders: Orders
 ) -> tuple[Connection, _Worker]:
-    ours, theirs = context.Pipe(duplex=False)
-    process: BaseProcess = context.Process(target=_work, args=(theirs, run, orders), daemon=True)
     started = now()
-    with processes.deaf():
-        process.start()
-    theirs.close()
-    return ours, _Worker(run, process, started, orders.deadline())
+    connection, process = processes.start(context, _work, run, orders)
+    return connection, _Worker(run, process, started, orders.deadline())
 
 
 def _work(connection: Connection, run: Run, orders: Orders) -> None:
