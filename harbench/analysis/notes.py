@@ -57,7 +57,7 @@ def footnotes(table: PaperTable, frame: pd.DataFrame, lacking: str = "no record"
     if table.ranks and not table.average and len(table.columns) > 1:
         notes.append("No averages: columns of one dataset rest on different seeds.")
     if len(table.columns) > 1 and (reason := unpoolable(frame)):
-        notes.append(f"No averages, ranks or overall differences: {reason}")
+        notes.append(f"No averages, ranks or overall differences: {reason}.")
     return [*notes, *leaks(frame)]
 
 

@@ -132,7 +132,7 @@ def unpoolable(frame: pd.DataFrame, without: Sequence[str] = TESTING) -> str:
         groups = "; ".join(", ".join(sorted(group)) for group in names)
         return (
             "the records are of protocols with different splits, labelled shares or training "
-            f"data ({groups}), which are never pooled. Choose with --protocol."
+            f"data ({groups}), which are never pooled"
         )
     return same_people(frame)
 
@@ -146,15 +146,16 @@ def same_people(frame: pd.DataFrame) -> str:
         if len(same) > 1:
             return (
                 f"the datasets {' and '.join(same)} are of the same recordings, which are never "
-                "pooled. Choose with --dataset."
+                "pooled"
             )
     return ""
 
 
 def require_poolable(frame: pd.DataFrame, without: Sequence[str] = TESTING) -> None:
-    """Raise HarbenchError where there is a reason (`unpoolable`)."""
+    """Raise HarbenchError where there is a reason (`unpoolable`), and say what to do."""
     if reason := unpoolable(frame, without):
-        raise HarbenchError(f"{reason[0].upper()}{reason[1:]}")
+        said = reason[0].upper() + reason[1:]
+        raise HarbenchError(f"{said}. Choose with --protocol or --dataset.")
 
 
 def only(frame: pd.DataFrame, conditions: Iterable[Condition]) -> pd.DataFrame:

@@ -75,7 +75,7 @@ def compare(
         "Only these two are looked at: of several such comparisons some are significant by chance; "
         "`harbench table` accounts for the rows that the protocol declares.",
         *leaks(frame),
-        *([f"Not together: {reason}"] if (reason := same_people(frame)) else []),
+        *([f"Not together: {reason}."] if (reason := same_people(frame)) else []),
     ]
     show(compared(rows, a, b, rules.metric, rules.alpha, notes))
     for row in rows:

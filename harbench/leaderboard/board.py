@@ -17,6 +17,7 @@ from harbench.leaderboard.ranking import Standing, standings
 from harbench.running.records import Record
 
 BLOCK = ["budget", "dataset", "protocol"]
+Block = tuple[str, str, str]
 BUDGETS = ("paper", "quick", "smoke")
 # Splits whose seeds together test everybody exactly once.
 FOLDED = ("subject", "loso")
@@ -59,7 +60,7 @@ class Entry:
         return len(self.records) >= self.wanted and not any(r.lacking for _, r in self.records)
 
     @property
-    def block(self) -> tuple[str, str, str]:
+    def block(self) -> Block:
         """Which records it stands among, as `BLOCK` names them."""
         return self.budget, self.dataset, self.protocol
 
@@ -88,14 +89,14 @@ class Line:
 
 @dataclass
 class Board:
-    """Everything that the page shows; frames: of each block, for the figures.
+    """Everything that the page shows; frames: the rows of each block, for figures and tests.
 
     apart: why blocks of records are not compared.
     """
 
     entries: list[Entry] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
-    frames: list[pd.DataFrame] = field(default_factory=list)
+    frames: dict[Block, pd.DataFrame] = field(default_factory=dict)
     statements: Mapping[str, Statement] = field(default_factory=dict)
     apart: list[str] = field(default_factory=list)
 
@@ -141,7 +142,7 @@ def make_board(
         data = data[~other]
         if data.empty:
             continue
-        board.frames.append(data)
+        board.frames[str(budget), str(dataset), str(protocol)] = data
         _add(board, data, statement, by_path)
     return board
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import matplotlib as mpl
@@ -35,7 +35,7 @@ class Drawing:
 
 
 def drawings(
-    frames: list[pd.DataFrame], rules_of: Callable[[str], Rules], control: str
+    frames: Iterable[pd.DataFrame], rules_of: Callable[[str], Rules], control: str
 ) -> Iterator[Drawing]:
     """Scores against missing rate and against cost, of each dataset and of what trains alike.
 

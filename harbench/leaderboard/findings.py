@@ -15,7 +15,7 @@ from harbench.analysis.statistics import Result
 from harbench.analysis.table import Rules, compare_all
 from harbench.discovery import title
 from harbench.errors import HarbenchError
-from harbench.leaderboard.board import BLOCK, Board, Line
+from harbench.leaderboard.board import Board, Line
 
 NAMED = 4
 ALONE = "significantly before every other complete row"
@@ -157,8 +157,7 @@ def _together(board: Board, budget: str, control: str) -> list[tuple[str, str]]:
         if len(names) < 2:
             continue
         shared = set.intersection(*names.values())
-        blocks = [(budget, dataset, protocol) for dataset in names]
-        frame = pd.concat([f for f in board.frames if tuple(f.iloc[0][BLOCK]) in blocks])
+        frame = pd.concat([board.frames[budget, dataset, protocol] for dataset in names])
         statement = board.statements[protocol]
         headline = statement.condition
         where = (
@@ -201,8 +200,7 @@ def _declared(board: Board, line: Line, control: str) -> str:
     Unlike the ranks it does not depend on which other rows lie in the folder.
     """
     rules = replace(board.statements[line.entry.protocol].rules, control=control)
-    part = next(f for f in board.frames if tuple(f.iloc[0][BLOCK]) == line.entry.block)
-    part = only(part, [board.statements[line.entry.protocol].condition])
+    part = only(board.frames[line.entry.block], [board.statements[line.entry.protocol].condition])
     names = sorted(part["name"].unique())
     if rules.rows is None or control not in names:
         return ""

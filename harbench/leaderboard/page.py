@@ -77,7 +77,7 @@ def page(board: Board, shown: Shown) -> str:
         script_digest=digest,
         style=Markup(_text("page.css")),
         drawings=[
-            *(drawings(board.frames, rules_of, shown.control) if board.frames else ()),
+            *(drawings(board.frames.values(), rules_of, shown.control) if board.frames else ()),
             *shown.maps,
         ],
         safe=Markup,
