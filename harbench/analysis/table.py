@@ -20,7 +20,7 @@ class Rules:
     """How a table compares. control: the row that all others are compared with; "" for none.
 
     rows: the declared comparisons that share the error rate, whether they were run or not; other
-    rows are shown and not tested. None: every row of the table.
+    rows are shown and not tested. None: every row of the table. metrics: what the protocol reports.
     """
 
     metric: str = "f1_macro"
@@ -29,11 +29,13 @@ class Rules:
     alpha: float = 0.05
     family: str = "column"
     rows: tuple[str, ...] | None = None
+    metrics: tuple[str, ...] = ()
 
     @property
     def beside(self) -> str:
-        """The score printed beside the one that decides."""
-        return "f1_macro" if self.metric == "accuracy" else "accuracy"
+        """The score printed beside the one that decides: the first other one that is reported."""
+        reported = (*self.metrics, "accuracy", "f1_macro")
+        return next(metric for metric in reported if metric != self.metric)
 
     def compared(self, names: Sequence[str]) -> list[str]:
         """The declared rows (all of `names` where none are declared), without the control."""

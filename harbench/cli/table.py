@@ -187,6 +187,7 @@ def rules_of(
         alpha=said.alpha if alpha is None else alpha,
         family=family or said.family,
         rows=rows or sweep or said.rows or None,
+        metrics=protocol.metrics if protocol else (),
     )
 
 

@@ -40,6 +40,12 @@ def test_the_file_is_a_protocol_and_explains_every_key(cli: Cli, tmp_path: Path)
     for reads in (("table",), ("power", "--control", "cnn"), ("results",)):
         answer = cli(*reads, *own)
         assert answer.code == 0 or "Unknown protocol" not in answer.err, answer.err
+    # What it reports first, besides the headline's score, stands beside that in its table.
+    other = PROTOCOL.replace(
+        'metrics = ["accuracy", ', 'metrics = ["balanced_accuracy", "accuracy", '
+    )
+    Path("my-rules.toml").write_text(other)
+    assert "balanced accuracy" in cli("table", *own).out
     refused = cli("table", "--protocol", "my-rules")
     assert refused.code == 2 and "Or do you mean ./my-rules.toml?" in refused.err
 
