@@ -147,22 +147,24 @@ def middles(difference: Difference, a: str, b: str) -> str:
 
 def word(difference: Difference, alpha: float = 0.05) -> str:
     """What the test says of a against b: better, worse, unclear, or n/a where nothing could be."""
-    if math.isnan(difference.result.low):
-        return "n/a"
     return difference.result.verdict(alpha) or "unclear"
 
 
 def verdict(difference: Difference, a: str, b: str, alpha: float = 0.05) -> str:
     """One sentence that claims no more than the test shows."""
     result = difference.result
-    if math.isnan(result.low):
+    if math.isnan(result.p):
         few = "one seed only" if result.n == 1 else "a dataset has one seed only"
         return f"{few}: {result.effect:+.2f} points, no statement is possible"
     interval = f"the interval is {result.low:+.1f} to {result.high:+.1f} points"
+    if math.isnan(result.low):
+        interval = f"{result.effect:+.2f} points, without an interval"
     found = result.verdict(alpha)
     if found == "n/a":
         return f"{result.test} cannot reach alpha with n = {result.n}; {interval}"
     adjusted = result.p if math.isnan(result.adjusted_p) else result.adjusted_p
+    if result.sign * result.effect < 0:
+        return f"ranks and mean point in opposite directions (p = {adjusted:.2g}): {interval}"
     if found == "" and result.p <= alpha:
         return f"a difference before Holm's adjustment only (p = {adjusted:.2g} after): {interval}"
     if found == "":

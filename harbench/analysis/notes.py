@@ -53,8 +53,8 @@ def footnotes(table: PaperTable, frame: pd.DataFrame, lacking: str = "no record"
         ranks = "; ranks are over the columns that have all rows" if table.ranks else ""
         notes.append(f"-: {lacking} ({len(table.holes)} cells){ranks}.")
     if table.short:
-        notes.append(f"Fewer seeds than others, so not ranked: {titles(table.short)}.")
-    if table.ranks and not table.average and len(table.columns) > 1:
+        notes.append(f"Without seeds that others have, so not ranked: {titles(table.short)}.")
+    if table.ranks and table.unequal:
         notes.append("No averages: columns of one dataset rest on different seeds.")
     if len(table.columns) > 1 and (reason := unpoolable(frame)):
         notes.append(f"No averages, ranks or overall differences: {reason}.")
@@ -135,7 +135,20 @@ def _tests(table: PaperTable, frame: pd.DataFrame) -> list[str]:
     ]
     if rules.test != "nb-t":
         notes.append("This test ignores that training parts overlap; its level is not claimed.")
-    return [*notes, *_hopeless(results, rules.alpha), *_overall(table)]
+    return [*notes, *_unpaired(table), *_hopeless(results, rules.alpha), *_overall(table)]
+
+
+def _unpaired(table: PaperTable) -> list[str]:
+    """Rows that stand beside the control and have no seed in common with it."""
+    own = table.rows[table.rules.control]
+    found = [
+        name
+        for name, cells in table.rows.items()
+        if name != table.rules.control
+        and any(a and b and not b.result for a, b in zip(own, cells, strict=True))
+    ]
+    control = title(table.rules.control)
+    return [f"No seed in common with {control}, so not tested: {titles(found)}."] if found else []
 
 
 def titles(names: Iterable[str]) -> str:
@@ -161,9 +174,9 @@ def _hopeless(results: list[Result], alpha: float) -> list[str]:
     if not hopeless:
         return []
     first = hopeless[0]
-    smallest = min(1.0, first.family * first.smallest_p)
     reason = (
-        f"the smallest adjusted p that it can give is {smallest:.3g}"
+        f"the smallest adjusted p that it can give is {first.smallest_adjusted_p:.3g}; blocks "
+        "without a difference do not count"
         if first.p == first.p
         else "it needs two seeds of each dataset"
     )

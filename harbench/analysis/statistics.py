@@ -37,8 +37,9 @@ class Result:
 
     low, high: 95 % interval (NaN where the test gives none). n: blocks (dataset, seed). df: degrees
     of freedom, NaN where there are none. smallest_p: the smallest p that n blocks can give.
-    adjusted_p: after `holm`, else p. family: comparisons that share the error rate. tested: False
-    for a comparison outside the declared family, which gets no verdict.
+    adjusted_p, smallest_adjusted_p: the same after `holm`, else NaN. family: comparisons that share
+    the error rate. sign: of what the test looks at, where that is not the mean. tested: False for a
+    comparison outside the declared family, which gets no verdict.
     """
 
     test: str
@@ -50,17 +51,22 @@ class Result:
     df: float = math.nan
     smallest_p: float = 0.0
     adjusted_p: float = math.nan
+    smallest_adjusted_p: float = math.nan
     family: int = 1
+    sign: float = math.nan
     tested: bool = True
 
     def verdict(self, alpha: float) -> str:
         """One of "better", "worse", "" (no evidence), "n/a" (no data could have been enough)."""
         if not self.tested:
             return ""
-        if math.isnan(self.p) or self.family * self.smallest_p >= alpha > 0:
+        adjusted, smallest = self.adjusted_p, self.smallest_adjusted_p
+        if math.isnan(adjusted):
+            adjusted, smallest = self.p, self.smallest_p
+        if math.isnan(self.p) or smallest >= alpha > 0:
             return "n/a"
-        adjusted = self.p if math.isnan(self.adjusted_p) else self.adjusted_p
-        if adjusted >= alpha:
+        # Ranks may say the opposite of the mean, and then neither is shown.
+        if adjusted >= alpha or self.sign * self.effect < 0:
             return ""
         return "better" if self.effect > 0 else "worse"
 
@@ -157,7 +163,8 @@ def wilcoxon(
 ) -> Result:
     """Wilcoxon's signed-rank test over (dataset, seed) blocks, exact; zeros are dropped.
 
-    The interval is `corrected_t`'s.
+    The interval is `corrected_t`'s. Where the ranks point the other way than the mean there is no
+    verdict.
     """
     rounded = _rounded(differences)
     values = np.concatenate(rounded)
@@ -165,7 +172,8 @@ def wilcoxon(
     p = float(stats.wilcoxon(values, method="exact").pvalue) if nonzero else 1.0
     spread = corrected_t(rounded, ratios, "wilcoxon", floors)
     smallest = min(1.0, 2 / 2**nonzero)
-    return replace(spread, p=p, df=math.nan, smallest_p=smallest)
+    sign = float(np.sign(values) @ stats.rankdata(np.abs(values)))
+    return replace(spread, p=p, df=math.nan, smallest_p=smallest, sign=sign)
 
 
 Test = Callable[[Differences, Sequence[float], Sequence[float] | None], Result]
@@ -185,11 +193,22 @@ def holm(results: Sequence[Result], family: int = 0) -> list[Result]:
     family: how many comparisons were declared, where more than those that could be tested.
     """
     testable = [i for i, result in enumerate(results) if not math.isnan(result.p)]
-    adjusted, least = list(results), 0.0
     size = max(family, len(testable))
-    for step, i in enumerate(sorted(testable, key=lambda i: results[i].p)):
-        least = max(least, min(1.0, (size - step) * results[i].p))
-        adjusted[i] = replace(results[i], adjusted_p=least, family=size)
+    found = _adjusted([results[i].p for i in testable], size)
+    # The adjustment is monotone: where all p are as small as can be, each adjusted one is.
+    smallest = _adjusted([results[i].smallest_p for i in testable], size)
+    adjusted = list(results)
+    for i, p, least in zip(testable, found, smallest, strict=True):
+        adjusted[i] = replace(results[i], adjusted_p=p, smallest_adjusted_p=least, family=size)
+    return adjusted
+
+
+def _adjusted(values: Sequence[float], size: int) -> list[float]:
+    """Each p after Holm's adjustment for `size` comparisons."""
+    adjusted, least = [0.0] * len(values), 0.0
+    for step, i in enumerate(sorted(range(len(values)), key=values.__getitem__)):
+        least = max(least, min(1.0, (size - step) * values[i]))
+        adjusted[i] = least
     return adjusted
 
 

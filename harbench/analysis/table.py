@@ -44,9 +44,9 @@ class Rules:
 
 @dataclass(frozen=True)
 class Cell:
-    """mean, spread: of n seeds, in %; spread NaN for one seed.
+    """mean, spread: of the n seeds, in %; spread NaN for one seed.
 
-    rank: 1 best, 2 second of those with the column's most seeds, else 0.
+    rank: 1 best, 2 second of those with all seeds of the column, else 0.
 
     beside: mean of the second score. result: the control minus this row; None in the control's own
     row or where pairs lack. note: what must be said beside the number.
@@ -54,11 +54,16 @@ class Cell:
 
     mean: float
     spread: float
-    n: int
+    seeds: frozenset[int]
     beside: float
     rank: int = 0
     result: Result | None = None
     note: str = ""
+
+    @property
+    def n(self) -> int:
+        """How many seeds it is the mean of."""
+        return len(self.seeds)
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ class PaperTable:
     overall: control minus row, pooled.
     average, ranks and overall are empty where columns differ in split, labelled share or training
     data, which are never pooled; average, too, where a dataset's columns rest on different seeds.
-    Rows with fewer seeds than others have neither average nor rank.
+    Rows that lack seeds of others have neither average nor rank: other seeds test other windows.
     """
 
     rules: Rules
@@ -89,8 +94,13 @@ class PaperTable:
 
     @property
     def short(self) -> list[str]:
-        """Rows that have fewer seeds than others in some column."""
+        """Rows that lack a seed of others in some column."""
         return short_rows(self.rows)
+
+    @property
+    def unequal(self) -> bool:
+        """Whether columns of one dataset rest on different seeds."""
+        return _unequal(self.rows, self.columns)
 
     @property
     def holes(self) -> list[str]:
@@ -113,7 +123,7 @@ def paper_table(
     """Build the table of all methods in `frame` under `conditions`, a column per dataset.
 
     frame: with a column `note` where cells need words. complete: raise HarbenchError where a cell
-    lacks, or has fewer seeds than others. pool: whether averages over columns mean something.
+    lacks, or is of other seeds than another. pool: whether averages over columns mean something.
     """
     find_test(rules.test)
     frame = only(named(frame), conditions)
@@ -142,7 +152,7 @@ def paper_table(
         compare_all(frame, list(rows), rules) if pooled else {},
     )
     if complete:
-        _require_complete(table)
+        _require_complete(table, bool((frame["split_kind"] == "loso").any()))
     table.notes = footnotes(table, frame, "no record" if pool else "no seed with all conditions")
     return table
 
@@ -171,17 +181,17 @@ def _column(
         spread = float(scores.std(ddof=1)) if len(scores) > 1 else math.nan
         beside = float(100 * mine[rules.beside].mean())
         note = str(mine["note"].iloc[0]) if "note" in mine and len(mine) else ""
-        cell = Cell(float(scores.mean()), spread, len(scores), beside, note=note)
+        cell = Cell(float(scores.mean()), spread, frozenset(mine["seed"]), beside, note=note)
         cells[name] = cell if len(scores) else None
-    most = max(cell.n for cell in cells.values() if cell)
-    means = {round(c.mean, DECIMALS) for c in cells.values() if c and c.n == most}
+    whole = frozenset(part["seed"])
+    means = {round(c.mean, DECIMALS) for c in cells.values() if c and c.seeds == whole}
     places = dict(zip(sorted(means, reverse=True)[:2], (1, 2), strict=False))
     results = compare_all(part, names, rules)
     return {
         name: cell
         and replace(
             cell,
-            rank=places.get(round(cell.mean, DECIMALS), 0) if cell.n == most else 0,
+            rank=places.get(round(cell.mean, DECIMALS), 0) if cell.seeds == whole else 0,
             result=results.get(name),
         )
         for name, cell in cells.items()
@@ -230,24 +240,30 @@ def _adjust_all(
 
 
 def short_rows(rows: dict[str, list[Cell | None]]) -> list[str]:
-    """The rows that have fewer seeds than others in some column."""
-    most = _most_seeds(rows)
+    """The rows that lack a seed of others in some column."""
+    whole = _all_seeds(rows)
     return [
         name
         for name, cells in rows.items()
-        if any(cell and cell.n < n for cell, n in zip(cells, most, strict=True))
+        if any(cell and cell.seeds < seeds for cell, seeds in zip(cells, whole, strict=True))
     ]
 
 
-def _most_seeds(rows: dict[str, list[Cell | None]]) -> list[int]:
-    """The most seeds of a row in each column."""
-    return [max(cell.n for cell in cells if cell) for cells in zip(*rows.values(), strict=True)]
+def _all_seeds(rows: dict[str, list[Cell | None]]) -> list[frozenset[int]]:
+    """The seeds of all rows together in each column."""
+    columns = zip(*rows.values(), strict=True)
+    return [frozenset().union(*(cell.seeds for cell in cells if cell)) for cells in columns]
+
+
+def _unequal(rows: dict[str, list[Cell | None]], columns: Sequence[Column]) -> bool:
+    """Whether columns of one dataset rest on different seeds."""
+    seeds = {(c.dataset, of) for c, of in zip(columns, _all_seeds(rows), strict=True)}
+    return len(seeds) > len({dataset for dataset, _ in seeds})
 
 
 def _averages(rows: dict[str, list[Cell | None]], columns: Sequence[Column]) -> dict[str, float]:
     """Means over columns of rows with all seeds; none where a dataset's columns rest on others."""
-    seeds = {(c.dataset, n) for c, n in zip(columns, _most_seeds(rows), strict=True)}
-    if len(seeds) > len({dataset for dataset, _ in seeds}):
+    if _unequal(rows, columns):
         return {}
     short = short_rows(rows)
     whole = {n: [c.mean for c in r if c] for n, r in rows.items() if n not in short}
@@ -255,24 +271,32 @@ def _averages(rows: dict[str, list[Cell | None]], columns: Sequence[Column]) -> 
 
 
 def _average_ranks(rows: dict[str, list[Cell | None]]) -> dict[str, float]:
-    """Average rank of rows with all seeds over the columns without a hole; NaN where none is."""
+    """Average rank of rows with all seeds over the columns without a hole; {} where none is."""
     short = short_rows(rows)
     means = pd.DataFrame(
         {n: [c.mean if c else math.nan for c in r] for n, r in rows.items() if n not in short}
     )
-    ranks = means.dropna().round(DECIMALS).rank(axis=1, ascending=False).mean()
+    ranks = means.dropna().round(DECIMALS).rank(axis=1, ascending=False).mean().dropna()
     return {str(name): float(rank) for name, rank in ranks.items()}
 
 
-def _require_complete(table: PaperTable) -> None:
+def _require_complete(table: PaperTable, loso: bool) -> None:
+    """Raise HarbenchError for holes and unequal seeds; of loso each dataset has its own ones."""
     if table.holes:
         raise HarbenchError(
             f"{len(table.holes)} cells have no record: {'; '.join(table.holes[:3])}"
             f"{'; ...' if len(table.holes) > 3 else ''}. Run them, or leave out --complete."
         )
-    counts = {cell.n for cells in table.rows.values() for cell in cells if cell}
-    if len(counts) > 1:
-        raise HarbenchError(
-            f"Cells have between {min(counts)} and {max(counts)} seeds. Run the missing ones, or "
-            "leave out --complete."
-        )
+    found: dict[str, set[frozenset[int]]] = {}
+    for cells in table.rows.values():
+        for column, cell in zip(table.columns, cells, strict=True):
+            if cell:
+                found.setdefault(column.dataset if loso else "", set()).add(cell.seeds)
+    for different in found.values():
+        if len(different) > 1:
+            shown = sorted(", ".join(map(str, sorted(seeds))) for seeds in different)
+            raise HarbenchError(
+                f"Cells are of different seeds ({'; '.join(shown[:3])}"
+                f"{'; ...' if len(shown) > 3 else ''}). Run the missing ones, or leave out "
+                "--complete."
+            )

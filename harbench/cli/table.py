@@ -220,7 +220,11 @@ def headline(protocol: object, scale: str | None = None) -> Condition:
 def _control(given: str | None, frame: pd.DataFrame) -> str:
     if given is not None:
         return given
-    return "robusthar" if (frame["method"] == "robusthar").any() else ""
+    from harbench.analysis.pairs import row_names
+
+    # A sweep's rows are its variants.
+    rows = set(row_names(frame))
+    return next((name for name in ("robusthar", "full") if name in rows), "")
 
 
 def _curve(frame: pd.DataFrame) -> str:

@@ -197,11 +197,13 @@ def _pooled(results: Mapping[str, Result], control: str) -> str:
 def _declared(board: Board, line: Line, control: str) -> str:
     """What `harbench table` tests: the control against the rows that the protocol declares.
 
-    Unlike the ranks it does not depend on which other rows lie in the folder.
+    Unlike the ranks it does not depend on which other rows lie in the folder. Rows that are not
+    complete are left out: seeds could have been chosen.
     """
     rules = replace(board.statements[line.entry.protocol].rules, control=control)
     part = only(board.frames[line.entry.block], [board.statements[line.entry.protocol].condition])
-    names = sorted(part["name"].unique())
+    block = line.entry.block
+    names = sorted(e.name for e in board.entries if e.block == block and e.complete)
     if rules.rows is None or control not in names:
         return ""
     return _family(compare_all(part, names, rules), rules, control)

@@ -147,6 +147,8 @@ def test_a_sweep_runs_its_variants(cli: Cli, results: Path) -> None:
     assert "robusthar+fusion=concat+heads=2+mstm=false+width=8" in labels
     for name in ("full", "w/o MSTM", "shared encoder"):
         assert name in answer.out
+    table = cli("table", "--protocol", "ablation")
+    assert table.code == 0 and "full (control)" in table.out, table.err
 
 
 def test_dry_run_shows_the_plan_and_runs_nothing(run: Cli, results: Path) -> None:

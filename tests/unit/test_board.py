@@ -31,6 +31,20 @@ def test_replayed_gaps_are_a_loss_like_others(tmp_path: Path) -> None:
     assert "Under replay, the condition with the lowest mean" in said
 
 
+def test_nothing_is_said_of_a_control_that_lacks_seeds(tmp_path: Path) -> None:
+    for method, seed in itertools.product(("informer", "timesnet", "robusthar"), range(5)):
+        if method != "robusthar" or seed < 3:
+            written(tmp_path, method, seed, 18 if method == "robusthar" else 10 + seed % 2)
+    board = board_of(ResultStore(tmp_path).read().records)
+    ((_, said),) = findings.findings(board, "quick", "robusthar")
+    assert "no statement yet" in said and "better than Informer" not in said
+    for seed in (3, 4):
+        written(tmp_path, "robusthar", seed, 18)
+    board = board_of(ResultStore(tmp_path).read().records)
+    ((_, said),) = findings.findings(board, "quick", "robusthar")
+    assert "RobustHAR is significantly better than Informer and TimesNet" in said
+
+
 def test_several_datasets_are_told_together(tmp_path: Path) -> None:
     """Rows that are complete on each, pooled; two cuts of one dataset are not."""
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from unit.frames import CLEAN, MIXED, SCORES, records
 
-from harbench.analysis.compare import compare, compared, verdict
+from harbench.analysis.compare import compare, compared, verdict, word
 from harbench.analysis.pairs import Condition
 from harbench.errors import HarbenchError
 
@@ -32,6 +32,14 @@ def test_compare_in_plain_words() -> None:
     assert "cannot reach alpha with n = 5" in verdict(row, "a", "b")
     (row,) = compare(records({"a": [2], "b": [1]}), "a", "b", "accuracy", "nb-t")
     assert "one seed only" in verdict(row, "a", "b")
+
+
+def test_signs_over_datasets_of_one_seed_are_a_statement_without_an_interval() -> None:
+    frame = records({"a": [90.0], "b": [88.0]}, datasets=[f"d{i}" for i in range(10)])
+    frame["accuracy"] += (frame["method"] == "a") * range(20) / 1000
+    pooled = compare(frame, "a", "b", "accuracy", "signflip")[-1]
+    assert word(pooled) == "better"
+    assert verdict(pooled, "a", "b").endswith("points, without an interval")
 
 
 def test_methods_are_compared_on_the_datasets_that_both_have() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -358,6 +359,51 @@ def test_ranks_of_blocks_that_share_a_dataset_have_no_p() -> None:
     apart = records({name: scores[:1] for name, scores in SCORES.items()}, list("abcdefghij"))
     (axes,) = bars.critical_difference(apart).axes
     assert "Friedman p" in axes.get_title() and "CD = " in axes.get_title()
+
+
+def ranks_of(drawn: Figure) -> dict[str, float]:
+    """What a diagram writes as "name (rank)" at its left and "(rank) name" at its right."""
+    words = [re.findall(r"[\w.]+", text.get_text()) for text in drawn.axes[0].texts]
+    pairs = [sorted(each) for each in words if len(each) == 2]
+    return {name: float(rank) for rank, name in pairs}
+
+
+def test_ranks_are_of_means_over_the_same_conditions() -> None:
+    frame = records(
+        {"a": [90.0] * 10, "b": [88.0] * 10, "c": [80.0] * 10}, conditions=(CLEAN, MIXED)
+    )
+    frame.loc[frame["scale"] == "mixed", "f1_macro"] -= 0.3
+    frame = frame[(frame["method"] != "c") | (frame["scale"] == "clean")]
+    drawn = bars.critical_difference(frame)
+    assert ranks_of(drawn) == {"a": 1, "b": 2, "c": 3}
+    assert "all rows have on a dataset (1 in all)" in caption_of(drawn)
+    # A dataset whose only sensor cannot be lost counts with what it can lose.
+    one = records({"a": [10.0] * 10, "b": [80.0] * 10, "c": [90.0] * 10}, ("z",), (CLEAN,))
+    both = bars.critical_difference(pd.concat([frame, one]))
+    assert both.axes[0].get_title().startswith("20 blocks")
+    assert ranks_of(both) == {"a": 2, "b": 2, "c": 2}
+
+
+def test_a_sweep_s_points_are_of_the_same_datasets() -> None:
+    frame = sweep("lambda 0.1", "lambda 0.5")
+    less = frame[frame["variant"] == "lambda 0.1"].assign(dataset="other", f1_macro=0.1)
+    drawn = curves.sweep(pd.concat([frame, less.assign(path="other/" + less["path"])]))
+    assert {y for line in drawn.axes[0].lines for y in line.get_ydata()} == {91.0}
+    assert "Left out, where rows lack: other." in caption_of(drawn)
+
+
+def test_slopes_are_over_the_rates_of_the_control() -> None:
+    frame = grid()
+    shorter = frame[(frame["method"] != "cnn") | (frame["rate"] < 0.15)]
+    drawn = against.slope(shorter, "robusthar")
+    names = {label.get_text() for label in drawn.axes[0].get_yticklabels()}
+    assert names == {"RobustHAR", "Hydra"}
+    assert "Left out, because conditions lack: CNN." in caption_of(drawn)
+    drawn = against.slope(shorter, "cnn")
+    assert len(drawn.axes[0].get_yticklabels()) == 3
+    assert "Left out, because conditions lack: CNN." in caption_of(
+        against.areas(shorter, "robusthar")
+    )
 
 
 def test_learning_curves_say_what_patience_loses() -> None:

@@ -172,6 +172,22 @@ def test_holm_is_that_of_statsmodels(p: list[float]) -> None:
     assert [r.adjusted_p for r in results] == pytest.approx(multipletests(p, method="holm")[1])
 
 
+def test_what_holm_rejects_has_its_verdict_whatever_the_others_could_reach() -> None:
+    ten = np.arange(1.0, 11) / 10
+    many, few = holm([sign_flip([ten], [0.1]), sign_flip([ten[:6]], [0.1])])
+    assert few.adjusted_p == 2 / 2**6 and (many.verdict(0.05), few.verdict(0.05)) == ("better",) * 2
+    # Where the other one has not enough, neither could this.
+    alike = holm([sign_flip([ten[:6]], [0.1])] * 2)
+    assert {r.verdict(0.05) for r in alike} == {"n/a"} and alike[0].smallest_adjusted_p == 4 / 2**6
+
+
+def test_ranks_against_the_mean_show_neither() -> None:
+    d = np.array([-1 - i / 100 for i in range(12)] + [40.0])
+    result = wilcoxon([d], [0.1])
+    assert result.p < 0.05 and result.effect > 0 > result.sign and result.verdict(0.05) == ""
+    assert wilcoxon([d[:12]], [0.1]).verdict(0.05) == "worse"
+
+
 def test_a_declared_family_counts_what_was_not_run() -> None:
     (result,) = holm([Result("t", 1, 0, 2, 0.01, 5)], 8)
     assert (result.adjusted_p, result.family) == (pytest.approx(0.08), 8)

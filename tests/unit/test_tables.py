@@ -58,7 +58,7 @@ def test_holes_are_marked_and_refused() -> None:
         paper_table(frame, [CLEAN], RULES, complete=True)
     fewer = records(SCORES)
     fewer = fewer[~((fewer["method"] == "cnn") & (fewer["seed"] == 4))]
-    with pytest.raises(HarbenchError, match="between 4 and 5 seeds"):
+    with pytest.raises(HarbenchError, match=r"different seeds \(0, 1, 2, 3; 0, 1, 2, 3, 4\)"):
         paper_table(fewer, [CLEAN], RULES, complete=True)
     line = next(x for x in written(paper_table(fewer, [CLEAN], RULES), "markdown").splitlines()
                 if "CNN" in x)  # fmt: skip
@@ -76,7 +76,39 @@ def test_rows_with_fewer_seeds_are_not_ranked() -> None:
     assert best not in table.average and first in table.average
     places = {name: cells[0].rank for name, cells in table.rows.items() if cells[0]}
     assert places[best] == 0 and places[first] == 1
-    assert any(note.startswith("Fewer seeds than others, so not ranked") for note in table.notes)
+    assert any(note.startswith("Without seeds that others have, so not") for note in table.notes)
+
+
+def test_as_many_seeds_are_not_the_same_seeds() -> None:
+    """Under folds of people other seeds are other people."""
+    frame = records(SCORES, conditions=(CLEAN, MIXED))
+    frame = frame.assign(rules=frame["rules"].iloc[0])
+    late = frame["method"] == "bad_one"
+    other = frame[(late & (frame["seed"] > 2)) | (~late & (frame["seed"] < 2))]
+    table = paper_table(other, [CLEAN], RULES)
+    assert set(table.short) == set(SCORES) and not table.ranks and not table.average
+    assert {cell.rank for cells in table.rows.values() for cell in cells if cell} == {0}
+    assert "No seed in common with RobustHAR, so not tested: bad_one." in table.notes
+    with pytest.raises(HarbenchError, match=r"different seeds \(0, 1; 3, 4\)"):
+        paper_table(other, [CLEAN], RULES, complete=True)
+    columns = frame[(frame["scale"] == "clean") == (frame["seed"] < 2)]
+    columns = columns[columns["seed"] < 4]
+    table = paper_table(columns, [CLEAN, MIXED], RULES)
+    assert not table.average and table.unequal
+
+
+def test_loso_has_other_seeds_on_each_dataset() -> None:
+    loso = Condition("loso", "clean", 0.0)
+    frame = records(SCORES, datasets=("x", "y"), conditions=(loso,)).assign(split_kind="loso")
+    frame = frame[(frame["dataset"] == "x") | (frame["seed"] < 3)]
+    assert not paper_table(frame, [loso], RULES, complete=True).holes
+
+
+def test_without_a_column_of_all_rows_there_are_no_ranks() -> None:
+    frame = records(SCORES, datasets=("x", "y"))
+    frame = frame[(frame["method"] == "cnn") == (frame["dataset"] == "y")]
+    table = paper_table(frame, [CLEAN], RULES)
+    assert not table.ranks and not any("No averages" in note for note in table.notes)
 
 
 def test_columns_of_other_seeds_are_not_averaged() -> None:

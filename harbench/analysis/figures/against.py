@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -30,13 +32,18 @@ PANEL = 2.4
 def slope(frame: pd.DataFrame, control: str, metric: str = "f1_macro") -> Figure:
     """Points that each method loses per 1 % of missing data, the most robust one on top.
 
-    Of the datasets on which each row has all of its rates. Lines are 95 % intervals of the
+    Over the rates of `control`, of the datasets on which each row has all of them; rows that lack
+    one everywhere are named and left out. Lines are 95 % intervals of the
     difference to `control`, drawn around the method's slope.
     """
     data = named(frame)
     data = data[data["scale"].isin(("clean", "mixed"))].assign(method=data["name"])
     require_names(data["name"], [control])
     require_poolable(data)
+    data = data[data["rate"].isin(data.loc[data["name"] == control, "rate"])]
+    rates = data.groupby("name")["rate"].nunique()
+    lacking = [str(name) for name in rates.index[rates < rates.loc[control]]]
+    data = data[~data["name"].isin(lacking)]
     asked, data = data, everywhere(data, ["rate"])
     found = robustness_slopes(data, metric, control).sort_values("slope", ascending=False)
     names = [str(name) for name in found.index]
@@ -60,7 +67,7 @@ def slope(frame: pd.DataFrame, control: str, metric: str = "f1_macro") -> Figure
     emphasise(axes.get_yticklabels(), names, control)
     shown = (
         f"Mixed losses. Dot: slope; line: 95 % interval of the difference to {title(control)} "
-        "(grey line), paired t of the runs' own slopes, not adjusted."
+        f"(grey line), paired t of the runs' own slopes, not adjusted.{_left_out(lacking)}"
     )
     caption(figure, about(data, shown, "Further left is better: less is lost.", asked))
     return figure
@@ -93,7 +100,16 @@ def areas(frame: pd.DataFrame, control: str, metric: str = "f1_macro") -> Figure
         axes.set_title(f"{column.dataset}, {column.condition.scale}")
         axes.set_xlabel(f"points of {METRICS[metric]}, row less {title(control)}")
     keep(figure, len(panels))
-    shown = "Mean score along the missing rate; line: 95 % interval (paired t, not adjusted)."
+    data = named(frame)
+    left = _left_out(sorted(set(data["name"]) - set(table.rows)))
+    shown = (
+        f"Mean score along the missing rate; line: 95 % interval (paired t, not adjusted).{left}"
+    )
     better = f"Right of 0 the row is better than {title(control)}."
-    caption(figure, about(named(frame), shown, better))
+    caption(figure, about(data[data["name"].isin(table.rows)], shown, better))
     return figure
+
+
+def _left_out(names: Sequence[str]) -> str:
+    """Rows that are not drawn, "" for none."""
+    return f" Left out, because conditions lack: {', '.join(map(title, names))}." if names else ""

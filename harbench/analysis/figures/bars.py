@@ -144,34 +144,41 @@ def _unbeaten(points: Mapping[str, tuple[float, float]]) -> list[tuple[float, fl
 
 
 def critical_difference(frame: pd.DataFrame, metric: str = "f1_macro") -> Figure:
-    """Average ranks over (dataset, seed) blocks, conditions averaged, with Nemenyi's test.
+    """Average ranks over (dataset, seed) blocks, with Nemenyi's test.
 
-    Bars join what the test does not tell apart. Where blocks share a dataset they are not
-    independent: then the ranks are descriptive, without p, critical difference and bars. Raises
-    HarbenchError below ten complete blocks, or where protocols do not train alike.
+    In a block each row has its mean over the conditions that all rows have on the dataset. Bars
+    join what the test does not tell apart. Where blocks share a dataset they are not independent:
+    then the ranks are descriptive, without p, critical difference and bars. Raises HarbenchError
+    below ten complete blocks, or where protocols do not train alike.
     """
-    data = named(frame)
-    require_poolable(data)
-    conditions = data.pivot_table(
-        index=["dataset", "seed"], columns=["name", "scale", "rate"], values=metric
-    )
-    # A method counts in a block only with all of its conditions.
-    rows = {
-        name: pd.DataFrame(conditions.xs(name, axis=1, level="name")).mean(axis=1, skipna=False)
-        for name in conditions.columns.unique("name")
-    }
-    scores = pd.DataFrame(rows)
+    asked = named(frame)
+    require_poolable(asked)
+    data = shared(once(asked), ["dataset", "scale", "rate"])
+    blocks = {str(dataset): _blocks(part, metric) for dataset, part in data.groupby("dataset")}
+    scores = pd.concat(blocks)
     found = friedman(scores)
-    figure = new(COLUMN * 1.5, 0.9 + 0.16 * len(found.ranks))
+    figure = new(COLUMN * 1.5, 1.3 + 0.16 * len(found.ranks))
     (axes,) = figure.axes
-    shared = scores.dropna().index.get_level_values("dataset").nunique() < found.blocks
-    bars = 0 * found.pairs if shared else found.pairs
+    alike = scores.index.get_level_values(0).nunique() < found.blocks
+    bars = 0 * found.pairs if alike else found.pairs
     scikit_posthocs.critical_difference_diagram(found.ranks, bars, ax=axes)
     p = "p < 0.001" if found.p < 0.001 else f"p = {found.p:.3f}"
     test = f"Friedman {p}, CD = {found.critical_difference:.2f}"
-    note = "blocks share datasets: descriptive, no test" if shared else test
+    note = "blocks share datasets: descriptive, no test" if alike else test
     axes.set_title(f"{found.blocks} blocks (dataset, seed), {note}", fontsize=7)
+    drawn = data[pd.MultiIndex.from_frame(data[["dataset", "seed"]]).isin(scores.index)]
+    shown = (
+        f"Average ranks by {METRICS[metric]}, over the conditions that all rows have on a dataset "
+        f"({len(data[['scale', 'rate']].drop_duplicates())} in all)."
+    )
+    caption(figure, about(drawn, shown, "1 is the best.", asked))
     return figure
+
+
+def _blocks(part: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Means over conditions of one dataset, (seed) x rows, of seeds that have everything."""
+    grid = part.pivot_table(index="seed", columns=["name", "scale", "rate"], values=metric)
+    return grid.dropna().T.groupby(level="name").mean().T
 
 
 def confusion(frame: pd.DataFrame, name: str, classes: list[str] | None = None) -> Figure:

@@ -21,6 +21,7 @@ from harbench.analysis.pairs import (
     named,
     place,
     require_poolable,
+    shared,
     tested,
 )
 from harbench.discovery import COLOURS, title
@@ -81,8 +82,9 @@ def sweep(
 ) -> Figure:
     """A protocol's variants along the number in their names ("lambda 0.3"), clean and corrupted.
 
-    chosen: a number that is marked. published: test condition -> a score in % that is marked
-    there. note: what the marks are.
+    Of the datasets, seeds and conditions that all variants of a setting have. chosen: a number that
+    is marked. published: test condition -> a score in % that is marked there. note: what the marks
+    are.
     """
     data = frame[frame["variant"].str.contains(r"[\d.]+$")]
     if data.empty:
@@ -92,11 +94,17 @@ def sweep(
     data["value"] = data["variant"].str.extract(r"([\d.]+)$")[0].astype(float)
     data["setting"] = data["variant"].str.replace(r"\s*[\d.]+$", "", regex=True)
     settings = sorted(data["setting"].unique())
-    panels = []
+    panels, parts = [], []
     for setting in settings:
-        part = data[data["setting"] == setting]
-        found = sorted(part.groupby(["scale", "rate"]), key=lambda each: place(each[0]))
-        panels.append({tested(*key): _points(rows, "value", metric) for key, rows in found})
+        part = shared(data[data["setting"] == setting], ["dataset", "seed", "scale", "rate"])
+        parts.append(part.assign(panel=setting))
+        found = {(str(of), float(rate)) for of, rate in part[["scale", "rate"]].to_numpy()}
+        panels.append(
+            {
+                tested(*key): _points(_at(part, *key), "value", metric)
+                for key in sorted(found, key=place)
+            }
+        )
     style = looks(list(_middle(panels)))
     for look, colour in zip(style.values(), cycle(COLOURS), strict=False):
         look["color"] = colour
@@ -112,7 +120,7 @@ def sweep(
             axes.axvline(chosen, color="0.6", linewidth=0.8, linestyle=":")
     _finish(figure, panels, {}, style, "", list((published or {}).values()))
     shown = f"{_shown(panels, '', {})} {note}".strip()
-    caption(figure, about(data.assign(name=data["variant"]), shown))
+    caption(figure, about(pd.concat(parts), shown, asked=data))
     return figure
 
 
@@ -152,6 +160,10 @@ def labels(frame: pd.DataFrame, metric: str = "f1_macro", control: str = "") -> 
     shown = f"Complete test windows. {_shown([lines], control, gone)}{less}"
     caption(figure, about(data, shown, asked=asked))
     return figure
+
+
+def _at(frame: pd.DataFrame, scale: str, rate: float) -> pd.DataFrame:
+    return frame[(frame["scale"] == scale) & (frame["rate"] == rate)]
 
 
 def _datasets(frame: pd.DataFrame) -> str:
