@@ -140,10 +140,10 @@ def audit(name: Name) -> None:
     for note in store.notes(dataset.spec):
         console.print(note, style="yellow")
     console.print(
-        "Means over three seeds. Copies: test windows equal to a training window. Nearest "
-        "neighbour on mean and deviation of each channel, all labels: where it is much better "
-        "under `random` than under `subject` or `recording`, a random split measures memory more "
-        "than recognition.",
+        "Means over three seeds. Copies: test windows equal to a training window, or half of which "
+        "lies in training windows of other recordings. Nearest neighbour on mean and deviation of "
+        "each channel, all labels: where it is much better under `random` than under `subject` or "
+        "`recording`, a random split measures memory more than recognition.",
         style="dim",
     )
 
