@@ -203,6 +203,11 @@ class Folder(Dataset):
                 self._joined.append(name)
         else:
             where = f"{members.source}: {name}"
+            # A device's gaps are closed between its own samples, before others' times come in.
+            series = {
+                device: (at, close_gaps(at, found, self.options.fill_gap), given)
+                for device, (at, found, given) in series.items()
+            }
             time, values, labels = aligned(series, self.info, self.options.max_gap, where)
         place = f"{PurePosixPath(next(iter(files.values()))).parent}/{name.partition('/')[2]}"
         return Recording(

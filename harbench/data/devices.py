@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harbench.data.gaps import on_grid
-from harbench.dataset import DatasetInfo, FloatArray, IntArray
+from harbench.dataset import BoolArray, DatasetInfo, FloatArray, IntArray
 from harbench.errors import HarbenchError
 
 LARGEST_GRID = 50_000_000
@@ -39,7 +39,8 @@ def aligned(series: Mapping[str, Series], info: DatasetInfo, max_gap: float, whe
     """The interval that all series share, on one grid of the dataset's rate.
 
     series: by device, `<sensor>` or `<sensor>.<part>`. Pauses longer than max_gap seconds are
-    missing; labels are those of the nearest sample.
+    missing, and so is what lies next to a missing value of the device's own samples; labels are
+    those of the nearest sample.
     """
     grid = _grid(series, info.rate, where)
     names = [sensor.name for sensor in info.sensors]
@@ -53,7 +54,8 @@ def aligned(series: Mapping[str, Series], info: DatasetInfo, max_gap: float, whe
                 raise HarbenchError(f"{where}: two files of {device} hold {channel}.")
             present = ~np.isnan(samples[:, row, column])
             signal = samples[present, row, column, None].astype(np.float64)
-            values[:, row, column] = on_grid(time[present], signal, grid, max_gap)[:, 0]
+            found = on_grid(time[present], signal, grid, max_gap)[:, 0]
+            values[:, row, column] = np.where(_surrounded(time, present, grid), found, np.nan)
         if given is not None:
             if labels is not None:
                 raise HarbenchError(f"{where}: only one of its files may have a column `label`.")
@@ -61,6 +63,17 @@ def aligned(series: Mapping[str, Series], info: DatasetInfo, max_gap: float, whe
             left = right - 1
             labels = given[np.where(grid - time[left] < time[right] - grid, left, right)]
     return grid, values, labels
+
+
+def _surrounded(
+    time: NDArray[np.float64], present: BoolArray, grid: NDArray[np.float64]
+) -> BoolArray:
+    """(G,) whether the samples at both sides of a grid time, or the one at it, are present."""
+    right = np.clip(np.searchsorted(time, grid), 1, len(time) - 1)
+    left = right - 1
+    return np.asarray(
+        (present[left] | (grid == time[right])) & (present[right] | (grid == time[left]))
+    )
 
 
 def _grid(series: Mapping[str, Series], rate: float, where: str) -> NDArray[np.float64]:

@@ -191,7 +191,13 @@ def _whole(condition: Condition, part: Part, owners: NDArray[np.generic]) -> Mis
             f"{condition}: no sensor can be gone that long while every window keeps one with "
             f"values of its own. Leave the scale {condition.scale!r} out."
         )
-    lost = np.cumsum(np.bincount(group)[cells // sensors])
+    sizes = np.bincount(group)
+    lost = np.cumsum(sizes[cells // sensors])
+    if condition.rate * count * sensors - lost[-1] > sizes.max() / 2:
+        raise HarbenchError(
+            f"{condition}: whole sensors can lose {100 * lost[-1] / (count * sensors):.0f} % here "
+            "while every window keeps one with values of its own. Use a smaller rate."
+        )
     nearest = int(np.argmin(np.abs(lost - condition.rate * count * sensors)))
     gone = np.zeros(rank.size, dtype=bool)
     gone[cells[: nearest + 1]] = True

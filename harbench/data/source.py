@@ -16,6 +16,8 @@ from harbench.dataset import BoolArray, FloatArray, HARDataset, IntArray
 CHUNK = 4096
 RESIDENT_SHARE = 0.25
 BYTES_PER_VALUE = 5
+# So large that any value divided by it is 0 beside standardised ones, and finite.
+UNSEEN = 1e30
 # x, observed (B, T, N, C), and the windows' indices in the dataset where they are those of a
 # training part -> values to take where nothing was observed. See `harbench.data.impute`.
 Fill = Callable[[Tensor, Tensor, IntArray | None], Tensor]
@@ -40,7 +42,8 @@ class Standardiser:
     ) -> Standardiser:
         """Two passes over the training windows in float64, a chunk in memory at a time.
 
-        A channel that never varies or is never observed gets standard deviation 1.
+        A channel that never varies gets standard deviation 1. Of one that is never observed no
+        value can be placed among others: it gets `UNSEEN`, so that all of them become 0.
         """
         shape = dataset.shape[1:]
         count, total, squares = (np.zeros(shape) for _ in range(3))
@@ -56,6 +59,7 @@ class Standardiser:
             squares += np.square(apart, out=apart).sum(axis=(0, 1))
         std = np.sqrt(squares / np.maximum(count, 1))
         std[std < 1e-8] = 1.0
+        std[count == 0] = UNSEEN
         return cls(mean.astype(np.float32), std.astype(np.float32))
 
     def __call__(self, values: FloatArray, observed: BoolArray) -> FloatArray:

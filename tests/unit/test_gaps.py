@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harbench.data.devices import aligned
 from harbench.data.gaps import close_gaps, on_grid
+from harbench.dataset import DatasetInfo, Sensor
 
 NAN = float("nan")
 
@@ -59,3 +61,21 @@ def test_a_ramp_on_a_grid_stays(count: int, spare: int, rate: float) -> None:
     grid = 1.0 + np.arange(count) / rate
     time = np.linspace(grid[0] - spare / 100, grid[-1] + spare / 200, 4 * count + 2 * spare)
     assert np.allclose(on_grid(time, time[:, None], grid, 1.0)[:, 0], grid, atol=1e-4)
+
+
+@given(st.lists(st.booleans(), min_size=4, max_size=40), st.sampled_from([0, 0.007, 0.013]))
+def test_what_a_device_lacks_is_missing_on_the_common_grid(
+    present: list[bool], late: float
+) -> None:
+    """As in one table of all sensors: an empty cell is missing, however short the gap."""
+    info = DatasetInfo("t", (Sensor("wrist", (0, 0, 0)),), ("x",), ("g",), ("a",), 50.0, "", "")
+    time = np.arange(len(present)) / 50
+    values = np.where(present, np.arange(len(present)), NAN).astype(np.float32)[:, None, None]
+    device = {"wrist": (time, values, None), "wrist.late": (time + late, values * NAN, None)}
+    grid, found, _ = aligned(device, info, 0.2, "here")
+    lines = np.interp(grid, time, values[:, 0, 0])
+    exact = np.isin(grid, time)
+    lines[exact] = values[np.searchsorted(time, grid[exact]), 0, 0]
+    # One value gives no line.
+    if sum(present) > 1:
+        np.testing.assert_array_equal(np.isnan(found[:, 0, 0]), np.isnan(lines))

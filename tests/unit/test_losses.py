@@ -251,6 +251,12 @@ def test_what_does_not_fit_is_said_in_words() -> None:
         under("stuck", 0.95, lone)
     for scale in set(LOSSES) - OF_SENSORS:
         assert touched(scale, 0.25, lone).any()
+    # Each window has one of two sensors in turn, so that no recording can do without either.
+    gappy = data((6, 2, 1), each=8)
+    gappy.windows[::2, :, 0] = gappy.windows[1::2, :, 1] = np.nan
+    gappy.windows[gappy.recordings == 0] = 0.0
+    with pytest.raises(HarbenchError, match=r"whole sensors can lose \d+ % here"):
+        under("blackout", 0.9, gappy)
 
 
 @settings(max_examples=20)

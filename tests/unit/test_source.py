@@ -40,6 +40,14 @@ def test_statistics_come_from_observed_training_values_only() -> None:
     assert (again.mean == fitted.mean).all() and (again.std == fitted.std).all()
 
 
+def test_a_channel_that_training_never_saw_says_nothing() -> None:
+    data = dataset()
+    data.windows[:30, :, 1, 2] = np.nan
+    fitted = Standardiser.fit(data, np.arange(30))
+    x = fitted(data.windows[30:].copy(), ~np.isnan(data.windows[30:]))
+    assert np.isfinite(x).all() and np.abs(x[..., 1, 2]).max() < 1e-20 < np.abs(x[..., 1, 1]).max()
+
+
 @given(seed=st.integers(0, 20), holes=st.sampled_from([0.0, 0.001, 0.01, 0.2]))
 @settings(max_examples=20)
 def test_gaps_and_complete_part_the_test_windows(seed: int, holes: float) -> None:
