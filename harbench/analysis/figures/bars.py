@@ -155,7 +155,7 @@ def critical_difference(frame: pd.DataFrame, metric: str = "f1_macro") -> Figure
     require_poolable(asked)
     data = shared(once(asked), ["dataset", "scale", "rate"])
     blocks = {str(dataset): _blocks(part, metric) for dataset, part in data.groupby("dataset")}
-    scores = pd.concat(blocks)
+    scores = pd.concat(blocks).rename(columns=title)
     found = friedman(scores)
     figure = new(COLUMN * 1.5, 1.3 + 0.16 * len(found.ranks))
     (axes,) = figure.axes
