@@ -6,9 +6,10 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import harbench
@@ -16,6 +17,8 @@ from harbench.outside import visible
 from harbench.running.records import Provenance
 
 PACKAGES = ("torch", "numpy", "pandas", "scipy", "scikit-learn", "einops", "safetensors")
+# What some methods compute with, where it is installed.
+OPTIONAL = ("aeon", "numba", "pypots")
 
 
 def now() -> str:
@@ -30,7 +33,7 @@ def provenance(command: str, started: str) -> Provenance:
         harbench=harbench.__version__,
         commit=commit,
         dirty=dirty,
-        packages=installed(PACKAGES),
+        packages=installed([*PACKAGES, *OPTIONAL]),
         python=platform.python_version(),
         platform=platform.platform(),
         command=command,
@@ -40,8 +43,12 @@ def provenance(command: str, started: str) -> Provenance:
 
 
 def installed(names: Iterable[str]) -> dict[str, str]:
-    """The version of each package."""
-    return {name: version(name) for name in names}
+    """The version of each package that is there."""
+    found = {}
+    for name in names:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def command_line() -> str:

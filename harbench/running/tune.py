@@ -209,7 +209,9 @@ def _suggest(
 ) -> dict[str, Any]:
     """Values to try: the default first, then what Optuna's TPE proposes after all trials so far.
 
-    The sampler is seeded anew for each trial, so that a search can be continued.
+    What was tried already says nothing new: of a space of lists another combination is drawn for
+    it, as long as there is one. The sampler is seeded anew for each trial, so that a search can be
+    continued.
     """
     import optuna
     from optuna.distributions import (
@@ -242,7 +244,14 @@ def _suggest(
                 state=state, value=trial.f1_macro, params=trial.values, distributions=distributions
             )
         )
-    return dict(study.ask(distributions).params)
+    proposed = dict(study.ask(distributions).params)
+    tried = [trial.values for trial in done]
+    if as_json(proposed) not in tried or not all(isinstance(each, list) for each in space.values()):
+        return proposed
+    every = (dict(zip(space, each, strict=True)) for each in itertools.product(*space.values()))
+    rest = [values for values in every if as_json(values) not in tried]
+    draw = np.random.default_rng(stream_seed(seed, "untried", number, bits=32))
+    return rest[draw.integers(len(rest))] if rest else proposed
 
 
 def _try(
@@ -251,7 +260,10 @@ def _try(
     cache: StageCache,
     report: Callable[[Progress], None],
 ) -> Trial:
-    """Train once and score the validation windows; a training that fails is a trial, too."""
+    """Train once and score the validation windows; a training that fails is a trial, too.
+
+    A file that cannot be written is no fault of the values, and ends the search.
+    """
     begun = time.perf_counter()
     stages: list[Curve] = []
     try:
@@ -260,6 +272,8 @@ def _try(
             score: float | None = validation_f1(training, fitted)
         stages, error = [curve_of(cost) for cost in fitted.stages], ""
     except Exception as failed:  # a method may raise anything for values that it cannot have
+        if isinstance(failed, OSError) or isinstance(failed.__cause__, OSError):
+            raise
         score, error = None, one_line(failed)
     seconds = round(time.perf_counter() - begun, 1)
     return Trial(

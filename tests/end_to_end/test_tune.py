@@ -16,7 +16,7 @@ from harbench.data.paths import cache_dir
 from harbench.errors import HarbenchError
 from harbench.running import tune as module
 from harbench.running.tune import tune
-from harbench.running.tuned import TuningRecord
+from harbench.running.tuned import Trial, TuningRecord
 
 SMALL = {"width": 8, "layers": 1}
 PLACE = Path("tuning") / DATASET / "random-15" / "smoke" / "cnn+layers=1+width=8/seed-0.json"
@@ -63,6 +63,29 @@ def test_a_training_that_diverges_is_a_trial(
     record = search(tmp_path, 2, kernel=5, batch=2)
     assert record.trials[1].f1_macro is None and "epoch 1" in record.trials[1].error
     assert record.best == 0
+
+
+def test_no_trial_is_made_twice_while_others_are_left() -> None:
+    space = {"depth": [1, 2, 3], "width": [8, 16]}
+    done: list[Trial] = []
+    for number in range(8):
+        values = module._suggest(number, space, done, {"depth": 2, "width": 16}, 5)
+        # One is far the best, so that the model would have it again.
+        good = values == {"depth": 2, "width": 16}
+        done.append(Trial(values=values, f1_macro=0.9 if good else 0.1, seconds=1.0, stages=[]))
+    assert len({json.dumps(trial.values, sort_keys=True) for trial in done[:6]}) == 6
+
+
+def test_a_file_that_cannot_be_written_is_no_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise HarbenchError("Cannot write here.") from OSError("No space left on device")
+
+    monkeypatch.setattr(module, "fit", full)
+    with pytest.raises(HarbenchError, match="Cannot write here"):
+        tune("cnn", DATASET, 2, tmp_path, budget_name="smoke")
+    assert not list(tmp_path.rglob("seed-*.json"))
 
 
 def test_tuned_runs_use_what_was_chosen(cli: Cli, tmp_path: Path) -> None:
