@@ -254,12 +254,8 @@ class STMAE(Method):
 
     @classmethod
     def search_space(cls) -> dict[str, Any]:
-        return {
-            "lr": (5e-4, 5e-2),
-            "full_lr": (1e-4, 1e-2),
-            "mask_rate": [0.25, 0.5, 0.75],
-            "finetune": ["probe", "full"],
-        }
+        rates = {"lr": (5e-4, 5e-2), "full_lr": (1e-4, 1e-2)}
+        return {**rates, "mask_rate": [0.25, 0.5, 0.75], "finetune": ["probe", "full"]}
 
     @classmethod
     def reproduce(
