@@ -163,7 +163,7 @@ def verdict(difference: Difference, a: str, b: str, alpha: float = 0.05) -> str:
     if found == "n/a":
         return f"{result.test} cannot reach alpha with n = {result.n}; {interval}"
     adjusted = result.p if math.isnan(result.adjusted_p) else result.adjusted_p
-    if result.sign * result.effect < 0:
+    if found == "" and adjusted < alpha:
         return f"ranks and mean point in opposite directions (p = {adjusted:.2g}): {interval}"
     if found == "" and result.p <= alpha:
         return f"a difference before Holm's adjustment only (p = {adjusted:.2g} after): {interval}"

@@ -156,6 +156,12 @@ def titles(names: Iterable[str]) -> str:
     return "; ".join(map(title, names))
 
 
+def left_out(names: Iterable[str]) -> str:
+    """Rows that lack something and are not shown, "" for none."""
+    found = titles(names)
+    return f"Left out, because conditions lack: {found}." if found else ""
+
+
 def _numbers(results: list[Result], frame: pd.DataFrame) -> str:
     n, df = ({getattr(r, key) for r in results if getattr(r, key) == getattr(r, key)}
              for key in ("n", "df"))  # fmt: skip

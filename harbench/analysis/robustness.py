@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.integrate import trapezoid
 
-from harbench.analysis.notes import titles
+from harbench.analysis.notes import left_out
 from harbench.analysis.pairs import METRICS, ORDER, Condition, named, tested, trainings
 from harbench.analysis.table import Cell, PaperTable, Rules, paper_table
 from harbench.discovery import title
@@ -76,8 +76,8 @@ def summary_table(
     table = paper_table(numbers, conditions, rules, complete, pool=False)
     table.rows = {name: [_told(cell) for cell in row] for name, row in table.rows.items()}
     table.notes += _definitions(data, scales, rules)
-    if lacking := sorted(set(data["name"]) - set(table.rows)):
-        table.notes.append(f"Left out, because conditions lack: {titles(lacking)}.")
+    if lacking := left_out(sorted(set(data["name"]) - set(table.rows))):
+        table.notes.append(lacking)
     return table
 
 

@@ -287,16 +287,15 @@ def _require_complete(table: PaperTable, loso: bool) -> None:
             f"{len(table.holes)} cells have no record: {'; '.join(table.holes[:3])}"
             f"{'; ...' if len(table.holes) > 3 else ''}. Run them, or leave out --complete."
         )
-    found: dict[str, set[frozenset[int]]] = {}
-    for cells in table.rows.values():
-        for column, cell in zip(table.columns, cells, strict=True):
-            if cell:
-                found.setdefault(column.dataset if loso else "", set()).add(cell.seeds)
-    for different in found.values():
-        if len(different) > 1:
-            shown = sorted(", ".join(map(str, sorted(seeds))) for seeds in different)
-            raise HarbenchError(
-                f"Cells are of different seeds ({'; '.join(shown[:3])}"
-                f"{'; ...' if len(shown) > 3 else ''}). Run the missing ones, or leave out "
-                "--complete."
-            )
+    found = {
+        (column.dataset if loso else "", cell.seeds)
+        for cells in table.rows.values()
+        for column, cell in zip(table.columns, cells, strict=True)
+        if cell
+    }
+    if len(found) > len({dataset for dataset, _ in found}):
+        shown = sorted({", ".join(map(str, sorted(seeds))) for _, seeds in found})
+        raise HarbenchError(
+            f"Cells are of different seeds ({'; '.join(shown[:3])}"
+            f"{'; ...' if len(shown) > 3 else ''}). Run the missing ones, or leave out --complete."
+        )

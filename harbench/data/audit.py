@@ -57,8 +57,8 @@ class _Held:
         """The share of test windows that are copies."""
         same = np.isin(self.digests[test], self.digests[train]) & (self.digests[test] != EMPTY)
         learnt = np.unique(self.runs[train])
-        runs = np.isin(self.runs[test], learnt[learnt != EMPTY])
-        half = runs.mean(axis=1) >= 0.5 if runs.size else np.zeros(len(test), bool)
+        found = np.isin(self.runs[test], learnt[learnt != EMPTY])
+        half = found.mean(axis=1) >= 0.5 if found.size else np.zeros(len(test), bool)
         return float((same | half).mean())
 
 

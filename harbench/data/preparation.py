@@ -58,6 +58,9 @@ def write(recordings: Iterable[Recording], dataset: Dataset, folder: Path) -> di
             f"{len(names)} recordings. {' '.join(covered.vanished())} Choose a shorter "
             f"window: {with_option(spec, 'window', max(2, options.window // 2))}."
         )
+    repeated = repeats.notes(spec, options.repeats == "drop")
+    # It holds runs of all recordings, while memory peaks below.
+    del repeats
     arrays = {
         "labels": np.array(labels, dtype=np.int64),
         "subjects": np.array(subjects, dtype=np.str_),
@@ -75,7 +78,7 @@ def write(recordings: Iterable[Recording], dataset: Dataset, folder: Path) -> di
         "checksum": checksum(folder / "windows.f32"),
         "notes": [
             *dataset.remarks,
-            *repeats.notes(spec, options.repeats == "drop"),
+            *repeated,
             *covered.notes(labels, subjects, spec),
         ],
     }

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harbench.data.coverage import named, with_option
-from harbench.dataset import FloatArray, Recording
+from harbench.dataset import FloatArray, IntArray, Recording
 
 # Samples in a row that are compared; single ones are alike by chance where a sensor is coarse.
 RUN = 16
@@ -23,15 +22,14 @@ def runs(values: FloatArray) -> NDArray[np.uint64]:
     """(..., T - RUN + 1) a number for each run of RUN samples of values (..., T, K).
 
     Equal runs have equal numbers; 0: fewer than half of its samples differ from the one before.
+    Missing values are all of the same bits, as prepared data has them.
     """
     if values.shape[-2] < RUN:
         return np.zeros((*values.shape[:-2], 0), np.uint64)
-    # Missing values may differ in their bits.
-    same = np.where(np.isnan(values), np.float32(np.nan), values).astype(np.float32)
-    bits = same.view(np.uint32).astype(np.uint64)
-    columns = FACTORS[0, np.arange(bits.shape[-1]) % FACTORS.shape[1]]
-    rows = (bits * columns).sum(axis=-1, dtype=np.uint64)
-    rows = (rows ^ (rows >> np.uint64(29))) * FACTORS[0, 0]
+    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
+    rows = bits @ FACTORS[0, np.arange(bits.shape[-1]) % FACTORS.shape[1]]
+    rows ^= rows >> np.uint64(29)
+    rows *= FACTORS[0, 0]
     count = rows.shape[-1] - RUN + 1
     found = np.zeros((*rows.shape[:-1], count), np.uint64)
     moves = np.zeros(found.shape, np.uint8)
@@ -41,21 +39,23 @@ def runs(values: FloatArray) -> NDArray[np.uint64]:
         if step < RUN - 1:
             moves += differ[..., step : step + count]
     found ^= found >> np.uint64(32)
-    return np.where(moves >= RUN // 2, found, np.uint64(0))
+    found[moves < RUN // 2] = 0
+    return found
 
 
 @dataclass
 class Repeats:
     """What recordings hold, and which hold what an earlier one does; `notes` says so.
 
-    names: of recordings with their subjects. digests: of all values. owners: of a run of samples,
-    the first recording that has it. sizes: how many runs were kept of each. found: (a recording,
-    an earlier one, whether all values are equal).
+    names: of recordings with their subjects. digests: of all values. kept: numbers of runs, each
+    once, and owners: the first recording that has it. sizes: how many runs were kept of each.
+    found: (a recording, an earlier one, whether all values are equal).
     """
 
     names: list[tuple[str, str]] = field(default_factory=list)
     digests: dict[bytes, int] = field(default_factory=dict)
-    owners: dict[int, int] = field(default_factory=dict)
+    kept: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
+    owners: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     sizes: list[int] = field(default_factory=list)
     found: list[tuple[int, int, bool]] = field(default_factory=list)
 
@@ -69,26 +69,24 @@ class Repeats:
             return False
         # Missing values may differ in their bits.
         values = np.where(missing, np.float32(np.nan), recording.values)
-        numbers = np.unique(runs(values.reshape(len(values), -1)))
-        kept = numbers[(numbers > 0) & (numbers % KEPT == 0)].tolist()
+        numbers = runs(values.reshape(len(values), -1))
+        kept = np.unique(numbers[numbers % KEPT == 0])
+        kept = kept[kept > 0]
         own = len(self.names)
         self.names.append((recording.name, recording.subject))
         self.sizes.append(len(kept))
-        first = self.digests.setdefault(hashlib.sha256(values.tobytes()).digest(), own)
-        earlier = self._alike(kept, own) if first == own else first
-        if earlier is not None:
-            self.found.append((own, earlier, first != own))
-        for number in kept:
-            self.owners.setdefault(number, own)
-        return earlier is not None
-
-    def _alike(self, kept: list[int], own: int) -> int | None:
-        """The earlier recording that shares most runs, if they are half of the shorter one's."""
-        shared = Counter(self.owners[number] for number in kept if number in self.owners)
-        for earlier, count in shared.most_common(1):
-            if count >= max(ENOUGH, min(self.sizes[earlier], self.sizes[own]) / 2):
-                return earlier
-        return None
+        shared = np.bincount(self.owners[np.isin(self.kept, kept)], minlength=own + 1)
+        earlier = self.digests.setdefault(hashlib.sha256(values.tobytes()).digest(), own)
+        equal = earlier != own
+        if not equal:
+            earlier = int(shared.argmax())
+        alike = equal or shared[earlier] >= max(ENOUGH, min(self.sizes[earlier], len(kept)) / 2)
+        if alike:
+            self.found.append((own, earlier, equal))
+        new = np.setdiff1d(kept, self.kept, assume_unique=True)
+        self.kept = np.concatenate([self.kept, new])
+        self.owners = np.concatenate([self.owners, np.full(len(new), own)])
+        return bool(alike)
 
     def notes(self, spec: str, dropped: bool) -> list[str]:
         """A sentence where recordings repeat each other, and which splits that spoils."""

@@ -201,8 +201,8 @@ def _declared(board: Board, line: Line, control: str) -> str:
     complete are left out: seeds could have been chosen.
     """
     rules = replace(board.statements[line.entry.protocol].rules, control=control)
-    part = only(board.frames[line.entry.block], [board.statements[line.entry.protocol].condition])
     block = line.entry.block
+    part = only(board.frames[block], [board.statements[line.entry.protocol].condition])
     names = sorted(e.name for e in board.entries if e.block == block and e.complete)
     if rules.rows is None or control not in names:
         return ""

@@ -19,7 +19,7 @@ from harbench.options import build, parse_spec
 from harbench.protocol import Protocol, shipped_gaps
 from harbench.running.configure import Configured
 from harbench.running.plan import Run, identity_of, resolve_device
-from harbench.running.provenance import installed
+from harbench.running.provenance import PACKAGES, installed
 from harbench.running.reading import read_record
 from harbench.running.records import Identity, Record
 from harbench.running.scout import plain
@@ -112,12 +112,11 @@ def changes(record: Record, run: Run) -> list[str]:
         for key in before.keys() | today.keys()
         if before.get(key) != today.get(key) and key not in CHANGED
     ]
-    was = record.provenance.packages
-    packages = installed(was)
+    packages, was = installed(PACKAGES), record.provenance.packages
     found += [
         f"{name} is {packages.get(name, 'not installed')}, was {was[name]}"
-        for name in was
-        if packages.get(name) != was[name]
+        for name in PACKAGES
+        if name in was and packages.get(name) != was[name]
     ]
     return sorted(found)
 

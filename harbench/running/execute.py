@@ -163,7 +163,7 @@ def _peak_memory(device: str) -> int:
     if device == "cuda":
         return int(torch.cuda.max_memory_allocated())
     with suppress(OSError):
-        status = Path("/proc/self/status").read_text(encoding="ascii")
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
         if found := re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE):
             return int(found[1]) * 1024
     # Elsewhere it is that of the process since it began.

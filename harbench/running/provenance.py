@@ -16,9 +16,11 @@ import harbench
 from harbench.outside import visible
 from harbench.running.records import Provenance
 
-PACKAGES = ("torch", "numpy", "pandas", "scipy", "scikit-learn", "einops", "safetensors")
-# What some methods compute with, where it is installed.
-OPTIONAL = ("aeon", "numba", "pypots")
+PACKAGES = (
+    *("torch", "numpy", "pandas", "scipy", "scikit-learn", "einops", "safetensors"),
+    # What some methods compute with, where it is installed.
+    *("aeon", "numba", "pypots"),
+)
 
 
 def now() -> str:
@@ -33,7 +35,7 @@ def provenance(command: str, started: str) -> Provenance:
         harbench=harbench.__version__,
         commit=commit,
         dirty=dirty,
-        packages=installed([*PACKAGES, *OPTIONAL]),
+        packages=installed(PACKAGES),
         python=platform.python_version(),
         platform=platform.platform(),
         command=command,

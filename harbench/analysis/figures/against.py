@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -19,6 +17,7 @@ from harbench.analysis.figures.style import (
     new,
 )
 from harbench.analysis.figures.words import about
+from harbench.analysis.notes import left_out
 from harbench.analysis.pairs import METRICS, everywhere, named, require_names, require_poolable
 from harbench.analysis.robustness import AREA, curve_scales, summary_table
 from harbench.analysis.slope import robustness_slopes
@@ -33,8 +32,8 @@ def slope(frame: pd.DataFrame, control: str, metric: str = "f1_macro") -> Figure
     """Points that each method loses per 1 % of missing data, the most robust one on top.
 
     Over the rates of `control`, of the datasets on which each row has all of them; rows that lack
-    one everywhere are named and left out. Lines are 95 % intervals of the
-    difference to `control`, drawn around the method's slope.
+    one everywhere are named and left out. Lines are 95 % intervals of the difference to `control`,
+    drawn around the method's slope.
     """
     data = named(frame)
     data = data[data["scale"].isin(("clean", "mixed"))].assign(method=data["name"])
@@ -42,7 +41,7 @@ def slope(frame: pd.DataFrame, control: str, metric: str = "f1_macro") -> Figure
     require_poolable(data)
     data = data[data["rate"].isin(data.loc[data["name"] == control, "rate"])]
     rates = data.groupby("name")["rate"].nunique()
-    lacking = [str(name) for name in rates.index[rates < rates.loc[control]]]
+    lacking = rates.index[rates < rates.loc[control]]
     data = data[~data["name"].isin(lacking)]
     asked, data = data, everywhere(data, ["rate"])
     found = robustness_slopes(data, metric, control).sort_values("slope", ascending=False)
@@ -67,9 +66,9 @@ def slope(frame: pd.DataFrame, control: str, metric: str = "f1_macro") -> Figure
     emphasise(axes.get_yticklabels(), names, control)
     shown = (
         f"Mixed losses. Dot: slope; line: 95 % interval of the difference to {title(control)} "
-        f"(grey line), paired t of the runs' own slopes, not adjusted.{_left_out(lacking)}"
+        f"(grey line), paired t of the runs' own slopes, not adjusted. {left_out(lacking)}"
     )
-    caption(figure, about(data, shown, "Further left is better: less is lost.", asked))
+    caption(figure, about(data, shown.rstrip(), "Further left is better: less is lost.", asked))
     return figure
 
 
@@ -101,15 +100,8 @@ def areas(frame: pd.DataFrame, control: str, metric: str = "f1_macro") -> Figure
         axes.set_xlabel(f"points of {METRICS[metric]}, row less {title(control)}")
     keep(figure, len(panels))
     data = named(frame)
-    left = _left_out(sorted(set(data["name"]) - set(table.rows)))
-    shown = (
-        f"Mean score along the missing rate; line: 95 % interval (paired t, not adjusted).{left}"
-    )
+    left = left_out(sorted(set(data["name"]) - set(table.rows)))
+    shown = "Mean score along the missing rate; line: 95 % interval (paired t, not adjusted)."
     better = f"Right of 0 the row is better than {title(control)}."
-    caption(figure, about(data[data["name"].isin(table.rows)], shown, better))
+    caption(figure, about(data[data["name"].isin(table.rows)], f"{shown} {left}".rstrip(), better))
     return figure
-
-
-def _left_out(names: Sequence[str]) -> str:
-    """Rows that are not drawn, "" for none."""
-    return f" Left out, because conditions lack: {', '.join(map(title, names))}." if names else ""

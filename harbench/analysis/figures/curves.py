@@ -98,13 +98,11 @@ def sweep(
     for setting in settings:
         part = shared(data[data["setting"] == setting], ["dataset", "seed", "scale", "rate"])
         parts.append(part.assign(panel=setting))
-        found = {(str(of), float(rate)) for of, rate in part[["scale", "rate"]].to_numpy()}
-        panels.append(
-            {
-                tested(*key): _points(_at(part, *key), "value", metric)
-                for key in sorted(found, key=place)
-            }
-        )
+        lines = {}
+        for scale, rate in sorted(set(zip(part["scale"], part["rate"], strict=True)), key=place):
+            rows = part[(part["scale"] == scale) & (part["rate"] == rate)]
+            lines[tested(scale, rate)] = _points(rows, "value", metric)
+        panels.append(lines)
     style = looks(list(_middle(panels)))
     for look, colour in zip(style.values(), cycle(COLOURS), strict=False):
         look["color"] = colour
@@ -160,10 +158,6 @@ def labels(frame: pd.DataFrame, metric: str = "f1_macro", control: str = "") -> 
     shown = f"Complete test windows. {_shown([lines], control, gone)}{less}"
     caption(figure, about(data, shown, asked=asked))
     return figure
-
-
-def _at(frame: pd.DataFrame, scale: str, rate: float) -> pd.DataFrame:
-    return frame[(frame["scale"] == scale) & (frame["rate"] == rate)]
 
 
 def _datasets(frame: pd.DataFrame) -> str:
