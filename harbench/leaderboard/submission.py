@@ -23,7 +23,7 @@ from harbench.errors import HarbenchError, one_line
 from harbench.registry import method_class
 from harbench.running.reading import misfit, read_folder, read_record
 from harbench.running.records import Identity, Record
-from harbench.training.identity import method_code
+from harbench.training.identity import method_code, method_modules
 
 MANIFEST, LOCK, SCHEMA = "manifest.json", "requirements.txt", 1
 WORD = r"[A-Za-z0-9_][A-Za-z0-9_+=.,-]{0,199}"
@@ -107,7 +107,7 @@ def unpack(data: bytes, where: str) -> Submission:
 
 
 def require_code(submission: Submission, methods: Iterable[Path]) -> None:
-    """Raise HarbenchError where the code of a method is not what made its records.
+    """Raise HarbenchError where the code of a method is not what made its records, or not in it.
 
     methods: files of methods that are not registered here; they are imported.
     """
@@ -115,7 +115,14 @@ def require_code(submission: Submission, methods: Iterable[Path]) -> None:
     for name, (_, record) in submission.records.items():
         method = record.identity.method
         source = sources.get(method, method)
-        if method_code(method_class(source)) != record.identity.code:
+        cls = method_class(source)
+        beside = [part for part in method_modules(cls)[1:] if not part.startswith("harbench.")]
+        if beside:
+            raise HarbenchError(
+                f"{source} imports {', '.join(beside)}, which a submission does not hold: a method "
+                "is one file. Put what it needs of these into it, run it again, then submit."
+            )
+        if method_code(cls) != record.identity.code:
             raise HarbenchError(
                 f"{name} was made by other code than today's {source}: run it again, then submit."
             )

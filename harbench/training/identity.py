@@ -31,6 +31,10 @@ from harbench.training.steps import with_graphs
 
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 ENGINE = ("data", "evaluation", "training")
+# Folders of installed packages: versions, not sources, tell these apart.
+LIBRARIES = frozenset({"site-packages", "dist-packages"})
+# What fits a method without gradients, beside torch.
+FITTING = ("scikit-learn", "aeon", "numba")
 # What a class says beside its training: it does not change what is learned.
 ASIDE = frozenset(
     {"rebuild", "reproduce", "search_space", "title", "colour", "presets", "named_presets"}
@@ -94,7 +98,7 @@ def stage_keys(training: Training) -> list[str]:
         if stage.labelled:
             parts |= {"labelled": _digest(training.split.labelled), "augment": options.augment}
         if isinstance(stage, FitStage):
-            parts["scikit-learn"] = _version("scikit-learn")
+            parts["fitted"] = [_version(package) for package in FITTING]
         if impute == "saits":
             parts["pypots"] = _version("pypots")
         keys.append(sha256(parts))
@@ -119,37 +123,50 @@ def _filled(training: Training) -> bool:
 
 @cache
 def method_code(cls: type[Method]) -> str:
-    """The hash of a method's module and of the modules that it is built from.
+    """The hash of the sources of `method_modules`."""
+    return code_hash(inspect.getsource(sys.modules[name]) for name in method_modules(cls))
 
-    These are blocks of harbench.nn and, for a method of another package, that package's own.
+
+def method_modules(cls: type[Method]) -> list[str]:
+    """A method's module, then the loaded modules that it is built from, sorted.
+
+    These are blocks of harbench.nn, methods of harbench that it takes over, the rest of its own
+    package and all else that is no installed library. A file has the same code as the same file
+    in methods/, so that its records stay current when it is merged.
     """
-    found: dict[str, str] = {}
+    found: set[str] = set()
     waiting = [cls.__module__]
     while waiting:
         name = waiting.pop()
         if name not in found:
-            found[name] = inspect.getsource(sys.modules[name])
-            waiting += _parts(name, found[name])
-    return code_hash(found[name] for name in sorted(found))
+            found.add(name)
+            waiting += _parts(name)
+    return [cls.__module__, *sorted(found - {cls.__module__})]
 
 
-def _parts(module: str, source: str) -> list[str]:
-    """The loaded modules of harbench.nn and of `module`'s own package that a source imports."""
-    package = module.partition(".")[0]
-    own = f"{package}." if package != "harbench" else "harbench.nn."
+def _parts(module: str) -> list[str]:
+    """The loaded modules that a module imports and that count as its parts."""
     # Of a package's own __init__ that is the package, of its modules what they lie in.
     parent = sys.modules[module].__package__
     names: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(ast.parse(inspect.getsource(sys.modules[module]))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             base = "." * node.level + (node.module or "")
             base = importlib.util.resolve_name(base, parent or None)
             names |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
-    wanted = ("harbench.nn.", own)
-    found = (name for name in names if name.startswith(wanted) or f"{name}." == own)
-    return sorted(name for name in found if name in sys.modules)
+    return [name for name in names if name in sys.modules and _is_part(name, module)]
+
+
+def _is_part(name: str, module: str) -> bool:
+    """Whether the module `name` belongs to the code of a method that `module` is part of."""
+    root = name.partition(".")[0]
+    if root == "harbench":
+        return name.startswith(("harbench.nn.", "harbench.methods."))
+    file = Path(getattr(sys.modules[name], "__file__", None) or "")
+    library = root in sys.stdlib_module_names or not LIBRARIES.isdisjoint(file.parts)
+    return file.suffix == ".py" and (root == module.partition(".")[0] or not library)
 
 
 def _engine() -> list[str]:

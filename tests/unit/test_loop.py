@@ -18,13 +18,12 @@ from harbench.data.source import WindowSource
 from harbench.dataset import HARDataset, IntArray
 from harbench.errors import TrainingError
 from harbench.evaluation.predict import Precision, precision_context
-from harbench.method import Budget, EngineOptions, FitStage, LabelledBatch, Patience, Stage
-from harbench.protocol import Condition
+from harbench.method import Budget, EngineOptions, FitStage, LabelledBatch, Stage
 from harbench.training import fit as fitting
 from harbench.training import loop
 from harbench.training.cache import StageCache
 from harbench.training.fit import Progress, fit
-from harbench.training.identity import code_hash, stage_keys
+from harbench.training.identity import stage_keys
 from harbench.training.length import steps_per_epoch
 from harbench.training.loop import batches
 
@@ -222,79 +221,6 @@ def test_batches_cover_everything_and_none_is_a_single_window(count: int, size: 
     assert torch.equal(torch.cat(parts), torch.arange(count))
     assert len(parts) == steps_per_epoch(count, size)
     assert min(map(len, parts)) >= 2 and max(map(len, parts)) <= size + 1
-
-
-def test_keys_depend_on_what_a_stage_depends_on() -> None:
-    base = training()
-    keys = stage_keys(base)
-    fewer = dataclasses.replace(base.split, labelled=base.split.labelled[:-3])
-    changed = {
-        "seed": dataclasses.replace(base, seed=1),
-        "config": dataclasses.replace(base, method=Toy(ToyConfig(lr=0.1))),
-        "budget": dataclasses.replace(base, budget=Budget("test", 5, 5)),
-        "floor": dataclasses.replace(base, budget=Budget("test", 4, 5, 10)),
-        "patience": dataclasses.replace(base, budget=Budget("test", 4, 5, patience=Patience(1, 1))),
-        "precision": dataclasses.replace(base, precision="bf16"),
-        "missing": dataclasses.replace(base, train_missing=Condition(scale="mixed", rate=0.1)),
-        "data": dataclasses.replace(
-            base, dataset=dataclasses.replace(base.dataset, fingerprint="x")
-        ),
-    }
-    for what, other in changed.items():
-        assert not set(stage_keys(other)) & set(keys), what
-    with_fewer = stage_keys(dataclasses.replace(base, split=fewer))
-    assert with_fewer[0] == keys[0] and with_fewer[1] != keys[1]
-    assert len(set(keys)) == 2
-
-
-def test_code_hash_ignores_comments_docstrings_and_layout() -> None:
-    plain = "def f(x):\n    return x + 1\n"
-    noted = 'def f(x):\n    """Add one."""\n    # why\n    return (x + 1)\n'
-    assert code_hash([plain]) == code_hash([noted])
-    assert code_hash([plain]) != code_hash([plain.replace("1", "2")])
-
-
-def test_code_hash_ignores_what_a_method_says_beside_its_training() -> None:
-    """But a function of the same name in a network is code like any other."""
-    method = "@register_method\nclass A(Method):\n    def {name}(self):\n        return {value}\n"
-    network = "class A(Module):\n    def {name}(self):\n        return {value}\n"
-    for name in ("rebuild", "reproduce", "search_space"):
-        first, second = (code_hash([method.format(name=name, value=v)]) for v in (1, 2))
-        assert first == second
-        first, second = (code_hash([network.format(name=name, value=v)]) for v in (1, 2))
-        assert first != second
-
-
-@pytest.mark.parametrize("inside", [False, True])
-def test_code_hash_ignores_defaults_of_a_configuration(inside: bool) -> None:
-    """A record states every value; other dataclasses are code like any other."""
-    named = "class C:\n    width: int = {default}\n" + (
-        "@register_method\nclass A(Method):\n"
-        "    Config = C\n    presets: ClassVar = {{1: {default}}}\n"
-    )
-    nested = (
-        "@register_method\nclass A(Method):\n    class Config:\n        width: int = {default}\n"
-    )
-    source = nested if inside else named
-    other = source + "class D:\n    width: int = {default}\n"
-    assert code_hash([source.format(default=1)]) == code_hash([source.format(default=2)])
-    assert code_hash([other.format(default=1)]) != code_hash([other.format(default=2)])
-    assert code_hash([source.format(default=1)]) != code_hash(
-        [source.format(default=1).replace("width", "depth")]
-    )
-
-
-def test_a_constant_of_a_configuration_is_code() -> None:
-    """It is no field, so nothing else in the identity tells of it."""
-    source = """
-@register_method
-class Net(Method):
-    @dataclass(frozen=True)
-    class Config:
-        width: int = 3
-        HIDDEN: ClassVar[int] = {value}
-"""
-    assert code_hash([source.format(value=4)]) != code_hash([source.format(value=32)])
 
 
 def test_a_head_that_is_fitted_at_once_sees_the_losses_of_training() -> None:

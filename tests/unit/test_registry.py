@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import linecache
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,6 @@ from unit.toy import Toy
 from harbench import registry
 from harbench.errors import BrokenCodeError, HarbenchError
 from harbench.method import METHODS, Method, Stage, register_method
-from harbench.training.identity import method_code
 
 FILE = """
 from unit.toy import Toy, ToyConfig
@@ -104,25 +101,3 @@ def test_a_stage_selects_in_one_of_two_ways() -> None:
 def test_a_name_too_long_for_a_file_is_unknown() -> None:
     with pytest.raises(HarbenchError, match="Unknown dataset"):
         registry.dataset_class("é" * 300)
-
-
-def test_the_code_of_a_package_is_all_that_it_imports(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A relative import in an `__init__` starts at the package itself."""
-    folder = tmp_path / "odd_package" / "methods"
-    folder.mkdir(parents=True)
-    (folder.parent / "__init__.py").write_text("")
-    source = "from .impl import WIDTH\nfrom harbench.methods.cnn import CNN\nclass Net(CNN): pass\n"
-    (folder / "__init__.py").write_text(source)
-    found = []
-    for width in (4, 64):
-        (folder / "impl.py").write_text(f"WIDTH = {width}\n")
-        with monkeypatch.context() as patch:
-            patch.syspath_prepend(tmp_path)
-            linecache.clearcache()
-            importlib.invalidate_caches()
-            for name in [name for name in sys.modules if name.startswith("odd_package")]:
-                patch.delitem(sys.modules, name)
-            found.append(method_code(importlib.import_module("odd_package.methods").Net))
-    assert found[0] != found[1]

@@ -19,7 +19,7 @@ from harbench.errors import HarbenchError
 from harbench.leaderboard import submission as submissions
 from harbench.leaderboard.audit import LARGEST_MARGIN, _margin, audit, drawn, graded
 from harbench.leaderboard.audits import read_audit, read_audits
-from harbench.leaderboard.submission import Submission, pack, read_submission, unpack
+from harbench.leaderboard.submission import Submission, pack, read_submission, require_code, unpack
 from harbench.running.reading import read_record
 
 Files = dict[str, bytes]
@@ -292,3 +292,20 @@ def test_a_dataset_s_file_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(HarbenchError, match="Unknown dataset"):
         audit(unpack(pack([path]), "x"), "salt", 1)
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_method_of_two_files_is_not_packed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An audit elsewhere would lack the second."""
+    (tmp_path / "odd_part.py").write_text("WIDTH = 4\n")
+    file = tmp_path / "my_net.py"
+    file.write_text(
+        "import odd_part\nfrom harbench.method import register_method\n"
+        "from harbench.methods.cnn import CNN\n"
+        "@register_method\nclass MyNet(CNN):\n    name = 'my_net'\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    held = unpack(pack([written(tmp_path, "my_net", 0)], [file]), "x")
+    with pytest.raises(HarbenchError, match=r"my_net\.py imports odd_part, which a submission"):
+        require_code(held, [file])
