@@ -13,8 +13,11 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 
+import harbench
+
 PATIENCE_SECONDS = 5.0
-SAFE_PATH = "PYTHONSAFEPATH"
+# Of a checkout its root, of an installed harbench nothing.
+CHECKOUT = list(harbench.__path__)[1:]
 
 
 def environment() -> dict[str, str]:
@@ -38,7 +41,7 @@ def deaf() -> Iterator[None]:
     The parent decides what becomes of its workers; it hears of a Ctrl-C in between afterwards.
     Nor does it import what lies in the current folder, a person's random.py, say.
     """
-    with _without_current_folder():
+    with _our_path():
         # Its own start would make SIGINT heard again, before the server of workers is started.
         resource_tracker.ensure_running()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -49,17 +52,21 @@ def deaf() -> Iterator[None]:
 
 
 @contextmanager
-def _without_current_folder() -> Iterator[None]:
-    """Interpreters that begin here have no current folder on their path."""
-    before = os.environ.get(SAFE_PATH)
-    os.environ[SAFE_PATH] = "1"
+def _our_path() -> Iterator[None]:
+    """Interpreters that begin here have this harbench on their path, not the current folder."""
+    # Without the root the server of workers would import another harbench that is installed.
+    path = [*CHECKOUT, os.environ.get("PYTHONPATH", "")]
+    variables = {"PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join(filter(None, path))}
+    kept = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ[SAFE_PATH]
-        else:
-            os.environ[SAFE_PATH] = before
+        for name, value in kept.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def start(
