@@ -5,8 +5,13 @@ from __future__ import annotations
 import pandas as pd
 
 # Records that differ here are never averaged.
-SAME = ["code", "rules", "fingerprint", "evaluator"]
+SAME = ["code", "config", "precision", "rules", "fingerprint", "evaluator"]
 GROUP = ["dataset", "protocol", "budget", "method", "variant", "scale", "rate", *SAME]
+
+
+def alike(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with one configuration for all seeds of a search: each has chosen its own."""
+    return frame.assign(config=frame["config"].where(frame["tuned"] == 0, ""))
 
 
 def summarise(frame: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
@@ -14,7 +19,7 @@ def summarise(frame: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
 
     Columns: GROUP, n_seeds, and <metric>_mean, <metric>_sd (ddof 1, NaN for a single seed).
     """
-    grouped = frame.groupby(GROUP, sort=False, dropna=False)
+    grouped = alike(frame).groupby(GROUP, sort=False, dropna=False)
     parts: list[pd.Series] = [grouped["seed"].nunique().rename("n_seeds")]
     for metric in metrics:
         parts.append((100 * grouped[metric].mean()).rename(f"{metric}_mean"))

@@ -115,7 +115,8 @@ def _target(kind: str, name: str, here: bool, suffix: str) -> Path:
     root = Path(harbench.__file__).resolve().parent.parent
     if not here and not (root / "pyproject.toml").is_file():
         raise HarbenchError(
-            f"harbench does not run from a checkout, which would have a folder {kind}s/. "
+            f"harbench does not run from a checkout, which would have a folder {kind}s/ "
+            "(pip install -e . in it). "
             f"Write the file here: harbench new {kind} {name} --here"
         )
     path = Path(f"{name}{suffix}") if here else root / f"{kind}s" / f"{name}{suffix}"

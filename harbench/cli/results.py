@@ -144,6 +144,7 @@ def check(
     folder: Annotated[
         Path | None, typer.Argument(help="Folder; $HARBENCH_RESULTS or ./results.")
     ] = None,
+    results: Folder = None,
 ) -> None:
     """Name every record that is unreadable, impossible, misplaced or there twice.
 
@@ -155,7 +156,7 @@ def check(
     from harbench.running.reading import Problem
     from harbench.running.store import ResultStore, default_results
 
-    root = folder or default_results()
+    root = folder or results or default_results()
     found = ResultStore(root).read()
     wrong = {
         path: wrong_labels(path, record) or other_default(path.parent.name, record.identity)

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from harbench.analysis.notes import leaks, seeds_and_sizes
 from harbench.analysis.pairs import row_names, tested
-from harbench.analysis.summary import SAME, summarise
+from harbench.analysis.summary import SAME, alike, summarise
 
 METRICS = {"f1_macro": "macro F1", "accuracy": "accuracy", "f1_weighted": "weighted F1"}
 # Longer names are wrapped before a "+" and go on beside the next conditions.
@@ -59,7 +59,11 @@ def _cell(mean: float, spread: float) -> str:
 def footnote(frame: pd.DataFrame) -> str:
     """What a reader must know to read the tables right."""
     first = "Mean ± standard deviation over seeds; macro F1 decides."
-    kinds = frame.groupby(["dataset", "protocol", "budget", row_names(frame)])[SAME].nunique()
-    apart = ["A row that is there again has records of other code, rules or data, which are never "
-             "averaged."] if (kinds > 1).any(axis=None) else []  # fmt: skip
-    return "\n".join([first, *apart, *seeds_and_sizes(frame), *leaks(frame)])
+    row = ["dataset", "protocol", "budget", row_names(frame)]
+    kinds = alike(frame).groupby(row)[SAME].nunique()
+    apart = (
+        "A row that is there again has records of other code, configuration, precision, rules or "
+        "data, which are never averaged."
+    )
+    twice = [apart] if (kinds > 1).any(axis=None) else []
+    return "\n".join([first, *twice, *seeds_and_sizes(frame), *leaks(frame)])

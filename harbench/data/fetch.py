@@ -56,11 +56,14 @@ def download(dataset: Dataset) -> Path:
     if not url:
         raw = dataset.raw_name
         spec, folder = spoken(dataset), data_dir()
-        looked = (
-            f"there is neither {folder / raw} nor {folder / raw}.zip"
-            if folder
-            else f"$HARBENCH_DATA, the folder in which {raw} or {raw}.zip is looked for, is not set"
-        )
+        looked = f"$HARBENCH_DATA, the folder in which {raw} or {raw}.zip is looked for, is not set"
+        if folder:
+            looked = f"there is neither {folder / raw} nor {folder / raw}.zip"
+            for found in (folder / raw, folder / f"{raw}.zip"):
+                if found.exists():
+                    raise HarbenchError(
+                        f"Nothing to fetch: {found} is there. Go on: harbench data prepare {spec}"
+                    )
         raise HarbenchError(
             f"Dataset {spec!r}: {looked}, and no official address to fetch from. {dataset.obtain} "
             f"Put it there, or say where it lies: harbench data prepare {spec} --from PATH"

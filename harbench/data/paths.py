@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from errno import EDQUOT, ENOSPC
 from pathlib import Path
 from typing import Any
 
@@ -172,7 +173,8 @@ def write_json(path: Path, values: Any) -> None:
 def cannot_write(path: Path, error: OSError) -> HarbenchError:
     """The error for a file or folder that the system refuses to write."""
     reason = error.strerror or str(error)
+    free = "Free some space, or choose" if error.errno in (ENOSPC, EDQUOT) else "Choose"
     return HarbenchError(
-        f"Cannot write {path}: {reason}. Free some space, or choose another place with "
-        "$HARBENCH_CACHE (data, checkpoints) or --results (records)."
+        f"Cannot write {path}: {reason}. {free} another place: $HARBENCH_CACHE (data, "
+        "checkpoints), --results (records), --out (all else)."
     )

@@ -33,6 +33,8 @@ def headline(board: Board, budget: str) -> str:
         return f"{said}, {ALONE if _alone(blocks[0]) else APART}"
     first = Counter(lines[0].standing.name for lines in blocks).most_common()
     leaders = [f"{title(name)} on {count}" for name, count in first[:NAMED]]
+    if others := sum(count for _, count in first[NAMED:]):
+        leaders.append(f"others on {others}")
     alone = sum(map(_alone, blocks))
     said = f"Best mean of {len(blocks)} comparisons: {', '.join(leaders)}"
     verb = "is" if alone < 2 else "are"

@@ -142,7 +142,8 @@ def _records(paths: Iterable[Path]) -> list[tuple[Path, Record]]:
             continue
         folder = read_folder(path)
         if folder.problems:
-            raise HarbenchError(f"{folder.problems[0]}. Mend or remove it before you submit.")
+            first = str(folder.problems[0]).rstrip(".")
+            raise HarbenchError(f"{first}. Mend or remove it before you submit.")
         found += folder.records
     if not found:
         raise HarbenchError(f"No records in {', '.join(map(str, paths))}.")

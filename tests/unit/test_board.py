@@ -6,6 +6,7 @@ import itertools
 import json
 from pathlib import Path
 
+import pytest
 from unit.boards import written
 from unit.frames import DATASET, made_up_identity, made_up_record
 
@@ -45,6 +46,30 @@ def test_nothing_is_said_of_a_control_that_lacks_seeds(tmp_path: Path) -> None:
     assert "RobustHAR is significantly better than Informer and TimesNet" in said
 
 
+def written_of(dataset: str, root: Path, method: str, seed: int, right: int) -> None:
+    """`written` of another dataset."""
+    path = written(root, method, seed, right)
+    values = json.loads(path.read_text())
+    values["identity"] |= {"dataset": dataset, "fingerprint": f"{len(dataset):064}"}
+    moved = root / dataset / path.relative_to(root / DATASET)
+    path.unlink()
+    moved.parent.mkdir(parents=True, exist_ok=True)
+    moved.write_text(json.dumps(values))
+
+
+def test_the_headline_counts_every_leader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for dataset, ahead in {"dsads": "cnn", "hugadb": "cnn", "spar": "informer"}.items():
+        for method, seed in itertools.product(("cnn", "informer"), range(5)):
+            right = 14 if method == ahead else 12
+            written_of(dataset, tmp_path, method, seed, right + seed % 2)
+    board = board_of(ResultStore(tmp_path).read().records)
+    assert "Best mean of 3 comparisons: CNN on 2, Informer on 1;" in findings.headline(
+        board, "quick"
+    )
+    monkeypatch.setattr(findings, "NAMED", 1)
+    assert "comparisons: CNN on 2, others on 1;" in findings.headline(board, "quick")
+
+
 def test_several_datasets_are_told_together(tmp_path: Path) -> None:
     """Rows that are complete on each, pooled; two cuts of one dataset are not."""
 
@@ -53,13 +78,7 @@ def test_several_datasets_are_told_together(tmp_path: Path) -> None:
         for dataset, method, seed in itertools.product(datasets, RIGHT, range(5)):
             if method == "informer" and dataset == datasets[0]:
                 continue
-            path = written(root, method, seed, RIGHT[method] + seed % 2)
-            values = json.loads(path.read_text())
-            values["identity"] |= {"dataset": dataset, "fingerprint": f"{len(dataset):064}"}
-            moved = root / dataset / path.relative_to(root / DATASET)
-            path.unlink()
-            moved.parent.mkdir(parents=True, exist_ok=True)
-            moved.write_text(json.dumps(values))
+            written_of(dataset, root, method, seed, RIGHT[method] + seed % 2)
         board = board_of(ResultStore(root).read().records)
         return findings.findings(board, "quick", "robusthar")
 

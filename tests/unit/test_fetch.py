@@ -7,6 +7,7 @@ import hashlib
 import threading
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -127,3 +128,13 @@ def test_a_part_that_is_too_long_is_fetched_anew(
 def test_an_embedded_dataset_needs_none() -> None:
     with pytest.raises(HarbenchError, match="needs no download"):
         fetch.download(Bodysim(BodysimOptions()))
+
+
+def test_what_is_there_is_not_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARBENCH_DATA", str(tmp_path))
+    dataset = dsads_at("", monkeypatch)
+    with pytest.raises(HarbenchError, match=r"neither .*dsads nor .*dsads\.zip"):
+        fetch.download(dataset)
+    (tmp_path / "dsads.zip").touch()
+    with pytest.raises(HarbenchError, match=r"dsads\.zip is there\. Go on: harbench data prepare"):
+        fetch.download(dataset)

@@ -325,15 +325,27 @@ def test_a_difference_says_how_many_seeds_it_rests_on() -> None:
     assert "rests on: CNN 4, bad_one 5." in notes and "n = 4 to 5" in notes
 
 
-def test_results_of_other_rules_or_code_are_no_mean() -> None:
+@pytest.mark.parametrize(
+    ("column", "other"), [("code", "1" * 64), ("config", '{"width": 8}'), ("precision", "bf16")]
+)
+def test_results_of_other_code_or_configuration_are_no_mean(column: str, other: str) -> None:
     frame = records({"cnn": [50.0, 70.0]})
-    frame.loc[frame["seed"] == 1, "code"] = "1" * 64
+    frame.loc[frame["seed"] == 1, column] = other
     text = io.StringIO()
     for table in results_tables(frame):
         Console(file=text, width=80).print(table)
     assert "50.00" in text.getvalue() and "70.00" in text.getvalue()
     assert "60.00" not in text.getvalue() and "other code" in footnote(frame)
     assert "other code" not in footnote(records({"cnn": [50.0, 70.0]}))
+
+
+def test_results_of_a_search_are_a_mean_of_what_each_seed_chose() -> None:
+    frame = records({"cnn": [50.0, 70.0]}).assign(tuned=8)
+    frame.loc[frame["seed"] == 1, "config"] = '{"width": 8}'
+    text = io.StringIO()
+    for table in results_tables(frame):
+        Console(file=text, width=80).print(table)
+    assert "60.00" in text.getvalue() and "other code" not in footnote(frame)
 
 
 def test_results_fit_eighty_columns_and_break_no_option() -> None:
