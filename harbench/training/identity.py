@@ -127,7 +127,8 @@ def method_code(cls: type[Method]) -> str:
     return code_hash(inspect.getsource(sys.modules[name]) for name in method_modules(cls))
 
 
-def method_modules(cls: type[Method]) -> list[str]:
+@cache
+def method_modules(cls: type[Method]) -> tuple[str, ...]:
     """A method's module, then the loaded modules that it is built from, sorted.
 
     These are blocks of harbench.nn, methods of harbench that it takes over, the rest of its own
@@ -141,7 +142,7 @@ def method_modules(cls: type[Method]) -> list[str]:
         if name not in found:
             found.add(name)
             waiting += _parts(name)
-    return [cls.__module__, *sorted(found - {cls.__module__})]
+    return (cls.__module__, *sorted(found - {cls.__module__}))
 
 
 def _parts(module: str) -> list[str]:
