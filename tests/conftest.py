@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +33,12 @@ def _folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Text folds as in a terminal of 80 columns, whatever the terminal of the tests is.
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.delenv("HARBENCH_DATA", raising=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interruptible() -> None:
+    """A shell starts what is in its background deaf to Ctrl-C, and the tests' commands with it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -21,17 +21,24 @@ def test_help_is_fast_and_needs_no_torch() -> None:
         "heavy = {'torch', 'pandas', 'sklearn', 'numpy', 'pydantic'} & set(sys.modules)\n"
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )
-    seconds = []
-    for _ in range(3):
-        begun = os.times()
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-        ended = os.times()
-        # Of the processor: on a busy machine the clock says little.
-        taken = ended.children_user + ended.children_system
-        seconds.append(taken - begun.children_user - begun.children_system)
-        assert done.returncode == 0, done.stderr
-    assert min(seconds) < 0.4
-    assert all(verb in done.stdout for verb in ("run", "list", "results", "data"))
+    # Beside what Typer itself needs to draw help, on the same machine: seconds are not the same.
+    drawing = "import typer.rich_utils, rich.markdown, rich.console, rich.table, rich.panel"
+    pairs = [(cpu_seconds(code), cpu_seconds(drawing)) for _ in range(5)]
+    assert min(ours for ours, _ in pairs) < 3 * min(theirs for _, theirs in pairs)
+
+
+def cpu_seconds(code: str) -> float:
+    """Of the processor: on a busy machine the clock says little."""
+    begun = os.times()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    ended = os.times()
+    assert done.returncode == 0, done.stderr
+    taken = ended.children_user + ended.children_system
+    return taken - begun.children_user - begun.children_system
+
+
+def test_help_names_the_verbs(cli: Cli) -> None:
+    assert all(verb in cli("--help").out for verb in ("run", "list", "results", "data"))
 
 
 def test_version(cli: Cli) -> None:
