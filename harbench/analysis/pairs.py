@@ -127,6 +127,8 @@ def unpoolable(frame: pd.DataFrame, without: Sequence[str] = TESTING) -> str:
 
     They must train alike (`trainings`) and be of other people (`same_people`).
     """
+    if frame["rules"].nunique() == 1 and frame["dataset"].nunique() == 1:
+        return ""
     names = frame.groupby(trainings(frame, without))["protocol"].unique()
     if len(names) > 1:
         groups = "; ".join(", ".join(sorted(group)) for group in names)
@@ -164,51 +166,64 @@ def only(frame: pd.DataFrame, conditions: Iterable[Condition]) -> pd.DataFrame:
     return frame[pd.MultiIndex.from_frame(frame[CONDITION]).isin(wanted)]
 
 
-def pairs(frame: pd.DataFrame, a: str, b: str, metric: str) -> Pairs:
+def score_grid(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Scores in %, (dataset, seed) x (name, scale, rate). Clean windows count once (`once`)."""
+    index, columns = ["dataset", "seed"], ["name", "scale", "rate"]
+    return 100 * once(frame).pivot_table(index=index, columns=columns, values=metric)
+
+
+def pairs(
+    frame: pd.DataFrame, a: str, b: str, metric: str, grid: pd.DataFrame | None = None
+) -> Pairs:
     """Pair two rows of the table over everything that `frame` holds of both.
 
     Scores are averaged over conditions inside a (dataset, seed) block, because the conditions of a
     block share their training; a block counts if both methods have all conditions of the dataset.
-    Clean windows count once (`once`). Raises HarbenchError where they must not be pooled.
+    grid: the frame's `score_grid`, where many pairs need it. Raises HarbenchError where the two
+    must not be pooled.
     """
     frame = once(frame[frame["name"].isin([a, b])])
     require_poolable(frame)
-    scores = {name: _scores(frame, name, metric) for name in (a, b)}
-    found = Pairs([], [], [], [], [], 0)
-    dropped = 0
-    for dataset in sorted(set(scores[a].index.unique(0)) | set(scores[b].index.unique(0))):
-        parts = [s.loc[dataset] for s in scores.values() if dataset in s.index.unique(0)]
-        blocks = set().union(*(part.index for part in parts))
-        if len(parts) < 2:
-            dropped += len(blocks)
+    whole = score_grid(frame, metric) if grid is None else grid
+    there = [name for name in (a, b) if name in whole.columns.get_level_values(0)]
+    scores = whole[there].dropna(how="all")
+    found = Pairs([], [], [], [], [], len(scores))
+    if len(there) < 2:
+        return found
+    # A condition that only one has leaves no difference.
+    first, second = pd.DataFrame(scores[a]), pd.DataFrame(scores[b])
+    second = second.reindex(columns=first.columns)
+    paired = 0
+    for dataset in scores.index.unique(0):
+        one, two = first.loc[[dataset]].to_numpy(), second.loc[[dataset]].to_numpy()
+        gaps = one - two
+        common = ~np.isnan(gaps).all(axis=0)
+        blocks = common.any() & ~np.isnan(gaps[:, common]).any(axis=1)
+        if not blocks.any():
             continue
-        # Without a common seed there would be rows, and no column that says so.
-        seeds = parts[0].index.intersection(parts[1].index)
-        first, second = (100 * part.loc[seeds] for part in parts)
-        joined = first.sub(second).dropna(axis=1, how="all").dropna()
-        paired = len(joined) if joined.size else 0
-        dropped += len(blocks) - paired
-        if paired:
-            part = frame[frame["dataset"] == dataset]
-            kept = joined.index, joined.columns
-            means = [each.loc[kept].mean(axis=1).to_numpy() for each in (first, second)]
-            found.differences.append(joined.mean(axis=1).round(DECIMALS).to_numpy())
-            found.scores.append((means[0], means[1]))
-            found.ratios.append(split_ratio(part))
-            found.floors.append(resolution(float(part["n"].mean())))
-            found.datasets.append(dataset)
-    return replace(found, dropped=dropped)
+        paired += int(blocks.sum())
+        kept = np.ix_(blocks, common)
+        part = frame[frame["dataset"] == dataset]
+        found.differences.append(gaps[kept].mean(axis=1).round(DECIMALS))
+        found.scores.append((one[kept].mean(axis=1), two[kept].mean(axis=1)))
+        found.ratios.append(split_ratio(part))
+        found.floors.append(resolution(float(part["n"].mean())))
+        found.datasets.append(str(dataset))
+    return replace(found, dropped=len(scores) - paired)
 
 
 def split_ratio(frame: pd.DataFrame) -> float:
     """n_test / n_train, or 0 where every seed has the same split."""
-    if frame.groupby("protocol")["split"].nunique().max() == 1 and frame["seed"].nunique() > 1:
+    splits = set(zip(frame["protocol"], frame["split"], strict=True))
+    if len(splits) == len(dict(splits)) and frame["seed"].nunique() > 1:
         return 0.0
     return float((frame["n_test"] / frame["n_train"]).mean())
 
 
 def once(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame without the parts of a record's clean windows that are scored apart as well."""
+    if not frame["scale"].isin(PARTS).any():
+        return frame
     whole = frame.loc[frame["scale"] == "clean", "path"]
     return frame[~(frame["scale"].isin(PARTS) & frame["path"].isin(whole))]
 
@@ -256,9 +271,3 @@ def require_names(rows: pd.Series, names: Sequence[str]) -> None:
     for name in names:
         if name not in known:
             raise unknown("method in the records", name, known)
-
-
-def _scores(frame: pd.DataFrame, name: str, metric: str) -> pd.DataFrame:
-    """(dataset, seed) x test conditions, in shares."""
-    mine = frame[frame["name"] == name]
-    return mine.pivot_table(index=["dataset", "seed"], columns=["scale", "rate"], values=metric)

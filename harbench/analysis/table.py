@@ -10,7 +10,15 @@ import numpy as np
 import pandas as pd
 
 from harbench.analysis.notes import footnotes
-from harbench.analysis.pairs import Condition, named, only, pairs, require_names, unpoolable
+from harbench.analysis.pairs import (
+    Condition,
+    named,
+    only,
+    pairs,
+    require_names,
+    score_grid,
+    unpoolable,
+)
 from harbench.analysis.statistics import DECIMALS, Result, find_test, holm
 from harbench.errors import HarbenchError
 
@@ -206,10 +214,11 @@ def compare_all(frame: pd.DataFrame, names: Sequence[str], rules: Rules) -> dict
     if not rules.control:
         return {}
     test = find_test(rules.test)
+    grid = score_grid(frame, rules.metric)
     found = {}
     for name in names:
         if name != rules.control:
-            pair = pairs(frame, rules.control, name, rules.metric)
+            pair = pairs(frame, rules.control, name, rules.metric, grid)
             if pair.differences:
                 found[name] = test(pair.differences, pair.ratios, pair.floors)
     family = rules.compared(names)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from harbench.running.executors import Executor, News
+    from harbench.running.grid import Grid
     from harbench.running.plan import Run
     from harbench.running.prepared import Prepared
     from harbench.running.records import Failure, Record
@@ -123,6 +124,7 @@ def run(
 ) -> None:
     """Train and test methods under protocols; finished runs are not repeated."""
     from harbench.cli.planned import show_plan
+    from harbench.data.store import require_here
     from harbench.options import parse_pairs
     from harbench.running.on_ray import OnRay
     from harbench.running.prepared import Prepared
@@ -141,7 +143,11 @@ def run(
     }
     store, prepared = ResultStore(results or default_results()), Prepared()
     far = executor is ExecutorName.ray and not dry_run
-    runs = _plan(given, config, shard, store, time_limit, prepared, far)
+    grid = _grid(given, config)
+    if dry_run:
+        for spec in grid.datasets:
+            require_here(spec)
+    runs = _plan(grid, shard, store, time_limit, prepared, far)
     if not runs:
         say(f"Shard {shard} holds no run: the grid has fewer trainings than shards.")
         return
@@ -161,27 +167,31 @@ def run(
         raise exit_of(failures)
 
 
+def _grid(given: Mapping[str, Any], config: Path | None) -> Grid:
+    """The grid that the options and the file describe."""
+    from harbench.errors import HarbenchError
+    from harbench.running.grid import Grid, read_grid
+
+    said = {key: value for key, value in given.items() if value is not None}
+    for key in ("methods", "protocols"):
+        if config is None and key not in said:
+            raise HarbenchError(f"Name a --{key.removesuffix('s')}, or a file with --config.")
+    return Grid(**said) if config is None else read_grid(config, said)
+
+
 def _plan(
-    given: Mapping[str, Any],
-    config: Path | None,
+    grid: Grid,
     part: str | None,
     store: ResultStore,
     limit: float | None,
     prepared: Prepared,
     far: bool,
 ) -> list[Run]:
-    """The runs of the grid, or of its shard, that the options and the file describe."""
-    from harbench.errors import HarbenchError
-    from harbench.running.grid import Grid, read_grid
+    """The runs of the grid, or of its shard."""
     from harbench.running.plan import left_out, make_plan
     from harbench.running.shards import parse_shard, shard
 
-    said = {key: value for key, value in given.items() if value is not None}
-    for key in ("methods", "protocols"):
-        if config is None and key not in said:
-            raise HarbenchError(f"Name a --{key.removesuffix('s')}, or a file with --config.")
     wanted = parse_shard(part) if part is not None else None
-    grid = Grid(**said) if config is None else read_grid(config, said)
     runs = make_plan(grid, store.root, apart=True, limit=limit, prepared=prepared, far=far)
     for note in left_out(runs, grid, prepared):
         say(f"note: {note}", err=True)

@@ -68,7 +68,7 @@ def download(dataset: Dataset) -> Path:
             f"Dataset {spec!r}: {looked}, and no official address to fetch from. {dataset.obtain} "
             f"Put it there, or say where it lies: harbench data prepare {spec} --from PATH"
         )
-    target = cache_dir() / "downloads" / Path(unquote(urlparse(url).path)).name
+    target = _target(url)
     note = target.with_name(target.name + ".sha256")
     with locked(cache_dir() / "locks" / f"{target.name}.lock"):
         if not target.is_file():
@@ -79,6 +79,17 @@ def download(dataset: Dataset) -> Path:
     if note.is_file() and note.read_text().strip() != _sha256(target):
         raise HarbenchError(f"{target} has changed since its download. Delete it and fetch again.")
     return target
+
+
+def would_download(dataset: Dataset) -> bool:
+    """Whether `locate` would fetch the archive over the network."""
+    url = dataset.info.url
+    return bool(url) and at_hand(dataset) is None and not _target(url).is_file()
+
+
+def _target(url: str) -> Path:
+    """Where a downloaded archive lies."""
+    return cache_dir() / "downloads" / Path(unquote(urlparse(url).path)).name
 
 
 def _retrieve(url: str, target: Path, name: str) -> None:

@@ -114,6 +114,16 @@ def is_current(spec: str) -> bool:
     return _outdated(*resolve(spec)) is None
 
 
+def require_here(spec: str) -> None:
+    """Raise HarbenchError where `load` would begin a download."""
+    canonical, dataset = resolve(spec)
+    if not dataset.embedded and not is_prepared(canonical) and fetch.would_download(dataset):
+        raise HarbenchError(
+            f"Dataset {spec!r} is not on this machine, and a plan downloads nothing. Fetch it "
+            f"first: harbench data fetch {spec}"
+        )
+
+
 def prepare(spec: str, source: Path | None = None, report: Report = lambda *_: None) -> HARDataset:
     """Read the raw data, cut it into windows and store them; replaces an older copy.
 

@@ -13,16 +13,19 @@ import re
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import distributions
 from pathlib import Path, PurePosixPath
 
 from harbench import __version__, discovery
+from harbench.analysis.pairs import named
 from harbench.errors import HarbenchError, one_line
+from harbench.leaderboard.board import BLOCK
 from harbench.registry import method_class
 from harbench.running.reading import misfit, read_folder, read_record
 from harbench.running.records import Identity, Record
+from harbench.running.rows import frame
 from harbench.training.identity import method_code, method_modules
 
 MANIFEST, LOCK, SCHEMA = "manifest.json", "requirements.txt", 1
@@ -46,14 +49,21 @@ class Submission:
     lock: str
 
 
-def pack(paths: Iterable[Path], methods: Iterable[Path] = ()) -> bytes:
+def pack(paths: Iterable[Path], methods: Sequence[Path] = ()) -> bytes:
     """The zip of some records (files, or folders of them) and their methods' code.
 
     methods: files of methods that are not registered here. Raises HarbenchError where a record
-    does not hold, where its method's code is not at hand, or where names cannot be packed.
+    does not hold, where a leaderboard would not compare the records with each other, where a
+    method's code is not at hand, or of no record, or where names cannot be packed.
     """
     files = {f"methods/{path.name}": _source(path) for path in methods}
-    for path, record in _records(paths):
+    records = _records(paths)
+    for _, block in frame(records).groupby(BLOCK, sort=True):
+        named(block)
+    own = {record.identity.method for _, record in records}
+    if unused := sorted(str(path) for path in methods if path.stem not in own):
+        raise HarbenchError(f"--method {unused[0]}: there is no record of {Path(unused[0]).stem}.")
+    for path, record in records:
         files[_place(record.identity, path.absolute().parent.name)] = path.read_bytes()
         module = f"methods/{record.identity.method}.py"
         files[module] = files.get(module) or _registered(record.identity.method)
@@ -135,19 +145,19 @@ def lock() -> str:
 
 
 def _records(paths: Iterable[Path]) -> list[tuple[Path, Record]]:
-    found: list[tuple[Path, Record]] = []
+    found: dict[Path, tuple[Path, Record]] = {}
     for path in paths:
         if not path.is_dir():
-            found.append((path, read_record(path)))
+            found[path.resolve()] = path, read_record(path)
             continue
         folder = read_folder(path)
         if folder.problems:
             first = str(folder.problems[0]).rstrip(".")
             raise HarbenchError(f"{first}. Mend or remove it before you submit.")
-        found += folder.records
+        found |= {each[0].resolve(): each for each in folder.records}
     if not found:
         raise HarbenchError(f"No records in {', '.join(map(str, paths))}.")
-    return found
+    return list(found.values())
 
 
 def _source(path: Path) -> bytes:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from end_to_end.commands import Cli
 from harbench.datasets.bodysim import Bodysim, BodysimOptions
 from harbench.datasets.dsads import Dsads, DsadsOptions
 
@@ -63,6 +64,13 @@ def dsads_at(url: str, monkeypatch: pytest.MonkeyPatch) -> Dsads:
     info = dataclasses.replace(Dsads(DsadsOptions()).info, url=url)
     monkeypatch.setattr(Dsads, "info", info)
     return Dsads(DsadsOptions())
+
+
+def test_a_plan_downloads_nothing(cli: Cli, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    dsads_at(f"{server}/raw.zip", monkeypatch)
+    answer = cli("run", "--method", "cnn", "--protocol", "clean", "--dataset", "dsads", "--dry-run")
+    assert answer.code == 2 and "a plan downloads nothing" in answer.err
+    assert "harbench data fetch dsads" in answer.err and not Server.asked
 
 
 def test_a_download_is_kept_and_checked(server: str, monkeypatch: pytest.MonkeyPatch) -> None:

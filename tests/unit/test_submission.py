@@ -309,3 +309,24 @@ def test_a_method_of_two_files_is_not_packed(
     held = unpack(pack([written(tmp_path, "my_net", 0)], [file]), "x")
     with pytest.raises(HarbenchError, match=r"my_net\.py imports odd_part, which a submission"):
         require_code(held, [file])
+
+
+def test_what_the_board_would_leave_out_is_not_packed(tmp_path: Path) -> None:
+    root = grid(tmp_path / "results")
+    odd = root / DATASET / "clean" / "quick" / "cnn" / "seed-1.json"
+    values = json.loads(odd.read_text())
+    values["identity"]["config"] = {"width": 3}
+    odd.write_text(json.dumps(values))
+    with pytest.raises(HarbenchError, match="have different configurations, which one row never"):
+        pack([root])
+
+
+def test_a_method_without_a_record_is_not_packed(tmp_path: Path) -> None:
+    (tmp_path / "other.py").write_text("")
+    with pytest.raises(HarbenchError, match=r"other\.py: there is no record of other\."):
+        pack([grid(tmp_path / "results")], [tmp_path / "other.py"])
+
+
+def test_a_record_that_is_named_twice_is_packed_once(tmp_path: Path, packed: bytes) -> None:
+    root = grid(tmp_path / "results")
+    assert pack([root, next(root.rglob("seed-0.json")), root]) == packed

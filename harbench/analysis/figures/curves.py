@@ -12,7 +12,7 @@ from matplotlib.transforms import offset_copy
 
 from harbench.analysis.figures.labels import label_ends, room
 from harbench.analysis.figures.style import Look, caption, keep, looks, new
-from harbench.analysis.figures.words import INTERVAL, Mean, about, far_below, limits, mean_of
+from harbench.analysis.figures.words import INTERVAL, Mean, about, far_below, limits, means_of
 from harbench.analysis.pairs import (
     METRICS,
     SCALES,
@@ -101,7 +101,7 @@ def sweep(
         lines = {}
         for scale, rate in sorted(set(zip(part["scale"], part["rate"], strict=True)), key=place):
             rows = part[(part["scale"] == scale) & (part["rate"] == rate)]
-            lines[tested(scale, rate)] = _points(rows, "value", metric)
+            lines[tested(scale, rate)] = means_of(rows, ["value"], metric)
         panels.append(lines)
     style = looks(list(_middle(panels)))
     for look, colour in zip(style.values(), cycle(COLOURS), strict=False):
@@ -166,12 +166,10 @@ def _datasets(frame: pd.DataFrame) -> str:
 
 def _lines(frame: pd.DataFrame, column: str, metric: str, unit: float = 1) -> dict[str, Points]:
     """The points of every row along a column."""
-    return {str(n): _points(mine, column, metric, unit) for n, mine in frame.groupby("name")}
-
-
-def _points(rows: pd.DataFrame, column: str, metric: str, unit: float = 1) -> Points:
-    """The mean at each value of a column."""
-    return {unit * float(str(v)): mean_of(part, metric) for v, part in rows.groupby(column)}
+    lines: dict[str, Points] = {}
+    for (name, value), mean in means_of(frame, ["name", column], metric).items():
+        lines.setdefault(name, {})[unit * float(value)] = mean
+    return lines
 
 
 def _middle(panels: Iterable[Mapping[str, Points]]) -> dict[str, float]:

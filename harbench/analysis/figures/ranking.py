@@ -18,7 +18,7 @@ from harbench.analysis.figures.style import (
     looks,
     new,
 )
-from harbench.analysis.figures.words import INTERVAL, Mean, about, far_below, limits, mean_of
+from harbench.analysis.figures.words import INTERVAL, Mean, about, far_below, limits, means_of
 from harbench.analysis.pairs import (
     capital,
     everywhere,
@@ -56,10 +56,7 @@ def ranking(
         if data.empty:
             raise HarbenchError(f"There is no record of the condition {tested(*condition)}.")
     parts = _panels(data, condition)
-    means = {
-        panel: {str(name): mean_of(rows, metric) for name, rows in part.groupby("name")}
-        for panel, part in parts.items()
-    }
+    means = {panel: means_of(part, ["name"], metric) for panel, part in parts.items()}
     ranks = pd.DataFrame({p: {n: m.value for n, m in found.items()} for p, found in means.items()})
     order = ranks.rank(ascending=False).mean(axis=1).sort_values(kind="stable").index
     names = [str(name) for name in order]

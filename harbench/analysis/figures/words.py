@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,17 +30,22 @@ class Mean:
     n: int
 
 
-def mean_of(rows: pd.DataFrame, metric: str) -> Mean:
-    """The mean over datasets and seeds; conditions of a seed are averaged first."""
-    # Clean windows of several protocols count once.
-    each = once(rows).groupby(["dataset", "seed", "scale", "rate"])[metric].mean()
-    blocks = 100 * each.groupby(["dataset", "seed"]).mean()
-    datasets = blocks.index.unique(0)
-    groups = [blocks.xs(dataset).to_numpy() for dataset in datasets]
-    parts = [rows[rows["dataset"] == dataset] for dataset in datasets]
-    floors = [resolution(float(part["n"].mean())) for part in parts]
-    found = mean_score(groups, [split_ratio(part) for part in parts], floors)
-    return Mean(found.effect, found.low, found.high, found.n)
+def means_of(frame: pd.DataFrame, by: list[str], metric: str) -> dict[Any, Mean]:
+    """The mean over datasets and seeds of each group of rows with equal values of `by`.
+
+    Conditions of a seed are averaged first. Clean windows of several protocols count once.
+    """
+    frame, keys = once(frame), [*by, "dataset"]
+    each = frame.groupby([*keys, "seed", "scale", "rate"])[metric].mean()
+    blocks = 100 * each.groupby([*keys, "seed"]).mean()
+    scores = {key: values.to_numpy() for key, values in blocks.groupby(keys)}
+    parts: dict[Any, list[tuple[np.ndarray, float, float]]] = {}
+    for key, part in frame.groupby(keys):
+        group = key[0] if len(by) == 1 else key[:-1]
+        found = scores[key], split_ratio(part), resolution(float(part["n"].mean()))
+        parts.setdefault(group, []).append(found)
+    means = {group: mean_score(*zip(*each, strict=True)) for group, each in parts.items()}
+    return {group: Mean(m.effect, m.low, m.high, m.n) for group, m in means.items()}
 
 
 def about(
