@@ -17,6 +17,7 @@ import typer
 from end_to_end import printed
 from end_to_end.commands import Cli
 from end_to_end.documented import OTHERS, PAGES, ROOT, SHOWN, Command, blocks, commands, lines
+from end_to_end.test_findings import commands_of, sections
 
 from harbench import registry
 from harbench.cli.main import app
@@ -25,11 +26,14 @@ from harbench.protocol import read_protocol
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ALL = commands()
+# Run by test_findings, which reads what they print, too.
+READ_TOO = {command for text in sections().values() for command in commands_of(text)}
 
 
 def of(way: str) -> Any:
     marks = {True: [pytest.mark.slow], False: []}
-    chosen = [pytest.param(c, marks=marks[c.slow], id=str(c)) for c in ALL if c.way == way]
+    left = [c for c in ALL if c.way == way and " ".join(c.words) not in READ_TOO]
+    chosen = [pytest.param(c, marks=marks[c.slow], id=str(c)) for c in left]
     return pytest.mark.parametrize("command", chosen)
 
 

@@ -38,6 +38,14 @@ def sections() -> dict[str, str]:
     return found
 
 
+def commands_of(text: str) -> list[str]:
+    """The commands of a section; of what trains for hours its tables are committed."""
+    found = [
+        " ".join((first or second).split("#")[0].split()) for first, second in COMMAND.findall(text)
+    ]
+    return [command for command in found if not command.startswith("tune ")]
+
+
 def numbers(text: str) -> set[str]:
     """Decimals, those with a plus sign without it, too: a sentence says "14.08 points"."""
     found = set(NUMBER.findall(text))
@@ -67,15 +75,13 @@ def test_its_numbers_are_what_its_commands_print(
     text = sections()[heading]
     words = " ".join(re.sub(r"`[^`]*`", "", FENCE.sub("", text)).split())
     prose = numbers(words)
-    commands = [first or second for first, second in COMMAND.findall(text)]
-    # What trains for hours has its tables committed.
-    commands = [command for command in commands if not command.startswith("tune ")]
+    commands = commands_of(text)
     assert commands or not prose, f"{heading}: no command prints {sorted(prose)}"
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     printed = ""
     for command in commands:
-        answer = cli(*command.split("#")[0].split())
+        answer = cli(*command.split())
         assert answer.code == 0, f"harbench {command}\n{answer.err}"
         printed += answer.out
     missing = prose - numbers(printed)
