@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from harbench.analysis.summary import alike
 from harbench.errors import HarbenchError
 
 BLOCK = ["dataset", "protocol"]
@@ -57,10 +58,9 @@ def require_comparable(frame: pd.DataFrame) -> None:
             raise HarbenchError(
                 f"The variant {name!r} is of {' and '.join(methods)}: choose one with --method."
             )
+    frame = alike(frame)
     for column, (keys, fault, advice) in SHARED.items():
-        # A search belongs to one seed and may choose otherwise than that of another.
-        part = frame[frame["tuned"] == 0] if column == "config" else frame
-        _require_one(part, column, keys, fault, advice)
+        _require_one(frame, column, keys, fault, advice)
     twice = frame[frame.duplicated(CELL, keep=False)]
     if len(twice):
         first = twice.iloc[0]
