@@ -26,6 +26,8 @@ from harbench.protocol import Protocol, read_protocol
 
 OF_FILE = "harbench_file_"
 REGISTERED: dict[str, dict[str, Any]] = {"method": METHODS, "dataset": DATASETS}
+# What is registered beside the files that are being imported now.
+_BESIDE: list[dict[str, dict[str, Any]]] = []
 
 
 def method_names() -> list[str]:
@@ -114,6 +116,9 @@ def _import(kind: str, name: str) -> None:
         raise BrokenCodeError(
             f"{kind.capitalize()} {name!r} cannot be imported from {known[name]}: {_why(error)}"
         ) from error
+    for beside in _BESIDE:
+        if name in beside[kind]:
+            registered[name] = beside[kind][name]
     if name not in registered:
         raise HarbenchError(
             f"Module {known[name]} registers no {kind} called {name!r}: "
@@ -177,9 +182,11 @@ def _own_registration(module: str) -> Iterator[dict[str, dict[str, Any]]]:
     before = {kind: dict(known) for kind, known in REGISTERED.items()}
     for known in REGISTERED.values():
         known.clear()
+    _BESIDE.append(before)
     try:
         yield REGISTERED
     finally:
+        _BESIDE.pop()
         for kind, known in REGISTERED.items():
             owners = discovery.modules(f"{kind}s")
             kept = {n: c for n, c in known.items() if owners.get(n, c.__module__) == c.__module__}

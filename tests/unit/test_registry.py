@@ -64,6 +64,17 @@ def test_a_file_leaves_nothing_but_what_it_imports(
     assert registry.dataset_class("spar").__module__ == "harbench.datasets.spar"
 
 
+def test_a_file_may_ask_for_a_method_while_it_is_imported(tmp_path: Path) -> None:
+    genuine = registry.method_class("cnn")
+    file = tmp_path / "asking.py"
+    file.write_text(
+        "from harbench import registry\nfrom harbench.method import register_method\n"
+        "@register_method\nclass Asking(registry.method_class('cnn')):\n    name = 'asking'\n"
+    )
+    assert issubclass(registry.method_class(str(file)), genuine)
+    assert registry.method_class("cnn") is genuine and "asking" not in METHODS
+
+
 def test_what_is_foreign() -> None:
     assert registry.is_foreign("./mine.py") and registry.is_foreign("unheard-of")
     assert not any(map(registry.is_foreign, registry.method_names()))
