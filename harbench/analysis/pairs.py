@@ -69,6 +69,17 @@ class Pairs:
     dropped: int
 
 
+@dataclass(frozen=True)
+class Grid:
+    """Scores in %. datasets: of each (dataset, seed) block, (B,). rows: name -> (B, conditions).
+
+    NaN where a row has none.
+    """
+
+    datasets: np.ndarray
+    rows: dict[str, np.ndarray]
+
+
 def place(condition: tuple[str, float]) -> tuple[int, float]:
     """Where a test condition (scale, rate) stands among others."""
     scale, rate = condition
@@ -166,15 +177,21 @@ def only(frame: pd.DataFrame, conditions: Iterable[Condition]) -> pd.DataFrame:
     return frame[pd.MultiIndex.from_frame(frame[CONDITION]).isin(wanted)]
 
 
-def score_grid(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Scores in %, (dataset, seed) x (name, scale, rate). Clean windows count once (`once`)."""
-    index, columns = ["dataset", "seed"], ["name", "scale", "rate"]
-    return 100 * once(frame).pivot_table(index=index, columns=columns, values=metric)
+def score_grid(frame: pd.DataFrame, metric: str) -> Grid:
+    """The scores of all rows of the table. Clean windows count once (`once`)."""
+    if frame.empty:
+        return Grid(np.empty(0, dtype=object), {})
+    frame, index, columns = once(frame), ["dataset", "seed"], ["name", "scale", "rate"]
+    table = 100 * frame.pivot_table(index=index, columns=columns, values=metric)
+    conditions = pd.MultiIndex.from_frame(frame[["scale", "rate"]].drop_duplicates())
+    rows = {
+        str(name): pd.DataFrame(table[name]).reindex(columns=conditions).to_numpy()
+        for name in table.columns.unique(0)
+    }
+    return Grid(table.index.get_level_values(0).to_numpy(), rows)
 
 
-def pairs(
-    frame: pd.DataFrame, a: str, b: str, metric: str, grid: pd.DataFrame | None = None
-) -> Pairs:
+def pairs(frame: pd.DataFrame, a: str, b: str, metric: str, grid: Grid | None = None) -> Pairs:
     """Pair two rows of the table over everything that `frame` holds of both.
 
     Scores are averaged over conditions inside a (dataset, seed) block, because the conditions of a
@@ -184,19 +201,17 @@ def pairs(
     """
     frame = once(frame[frame["name"].isin([a, b])])
     require_poolable(frame)
-    whole = score_grid(frame, metric) if grid is None else grid
-    there = [name for name in (a, b) if name in whole.columns.get_level_values(0)]
-    scores = whole[there].dropna(how="all")
-    found = Pairs([], [], [], [], [], len(scores))
-    if len(there) < 2:
+    grid = grid or score_grid(frame, metric)
+    scores = [grid.rows[name] for name in (a, b) if name in grid.rows]
+    there = np.any([~np.isnan(each).all(axis=1) for each in scores], axis=0)
+    found = Pairs([], [], [], [], [], int(np.sum(there)))
+    if len(scores) < 2:
         return found
-    # A condition that only one has leaves no difference.
-    first, second = pd.DataFrame(scores[a]), pd.DataFrame(scores[b])
-    second = second.reindex(columns=first.columns)
     paired = 0
-    for dataset in scores.index.unique(0):
-        one, two = first.loc[[dataset]].to_numpy(), second.loc[[dataset]].to_numpy()
+    for dataset in np.unique(grid.datasets[there]):
+        one, two = (each[grid.datasets == dataset] for each in scores)
         gaps = one - two
+        # A condition that only one has leaves no difference.
         common = ~np.isnan(gaps).all(axis=0)
         blocks = common.any() & ~np.isnan(gaps[:, common]).any(axis=1)
         if not blocks.any():
@@ -209,7 +224,7 @@ def pairs(
         found.ratios.append(split_ratio(part))
         found.floors.append(resolution(float(part["n"].mean())))
         found.datasets.append(str(dataset))
-    return replace(found, dropped=len(scores) - paired)
+    return replace(found, dropped=found.dropped - paired)
 
 
 def split_ratio(frame: pd.DataFrame) -> float:
