@@ -227,6 +227,17 @@ def test_few_rates_make_no_line_and_what_is_far_below_is_said() -> None:
     assert words == {"CNN", "Hydra", "RobustHAR", "TimesNet"}
 
 
+@pytest.mark.filterwarnings("error::UserWarning")
+def test_many_lines_have_room_for_their_names() -> None:
+    many = {f"cnn+width={i}": [80.0 + i / 10] * 5 for i in range(40)}
+    drawn = curves.missing(records(many, conditions=(CLEAN, MIXED)))
+    drawn.draw_without_rendering()
+    (axes,) = drawn.axes
+    low, high = axes.get_ylim()
+    places = [text.get_position()[1] for text in axes.texts if text.get_text()]
+    assert len(places) == 40 and low <= min(places) and max(places) <= high
+
+
 def test_cost_joins_what_nothing_beats() -> None:
     frame = grid()
     seconds = {"robusthar": 600.0, "cnn": 6.0, "hydra": 60.0}

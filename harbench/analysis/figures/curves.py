@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import offset_copy
 
-from harbench.analysis.figures.labels import label_ends, room
+from harbench.analysis.figures.labels import height, label_ends, room
 from harbench.analysis.figures.style import Look, caption, keep, looks, new
 from harbench.analysis.figures.words import INTERVAL, Mean, about, far_below, limits, means_of
 from harbench.analysis.pairs import (
@@ -64,7 +64,8 @@ def missing(frame: pd.DataFrame, metric: str = "f1_macro", control: str = "") ->
     style = looks(list(middle), control)
     wide = min(2, len(scales))
     high = -(-len(scales) // wide)
-    figure = new((PANEL + room(style)) * wide, 2.3 * high + 0.6, high, wide)
+    tall = height(max(map(len, panels.values())), 2.3)
+    figure = new((PANEL + room(style)) * wide, tall * high + 0.6, high, wide)
     for axes, (words, lines) in zip(figure.axes, panels.items(), strict=False):
         _panel(axes, {n: p for n, p in lines.items() if n not in gone}, style, control)
         axes.set(title=words, xlabel="missing data (%)", ylabel=f"{METRICS[metric]} (%)")
@@ -146,7 +147,7 @@ def labels(frame: pd.DataFrame, metric: str = "f1_macro", control: str = "") -> 
     middle = _middle([lines])
     gone = {name: middle[name] for name in far_below(middle)}
     style = looks(list(middle), control)
-    figure = new(PANEL + room(style), 3.0)
+    figure = new(PANEL + room(style), height(len(lines), 3.0))
     (axes,) = figure.axes
     _panel(axes, {n: p for n, p in lines.items() if n not in gone}, style, control)
     axes.set(xscale="log", xlabel="labelled training windows (%)", ylabel=f"{METRICS[metric]} (%)")

@@ -16,6 +16,8 @@ FONT = 6.5
 # Points between two lines of that size; width of a character in points.
 LINE, CHARACTER = 8.0, 3.4
 INCH = 72.0
+# Of a panel's inches its axis.
+AXIS = 0.75
 # Where a name may stand around its point, in points, and how it is aligned there.
 PLACES = (
     *((6, 0, "left", "center"), (-6, 0, "right", "center")),
@@ -48,6 +50,11 @@ def room(names: Iterable[str]) -> float:
     return 0.25 + CHARACTER * max((len(title(name)) for name in names), default=0) / INCH
 
 
+def height(lines: int, least: float) -> float:
+    """Inches of a panel beside which the names of so many lines stand apart."""
+    return max(least, LINE * lines / INCH / AXIS)
+
+
 def label_ends(
     axes: Axes, ends: Mapping[str, tuple[float, float]], looks: Mapping[str, Look], control: str
 ) -> None:
@@ -60,7 +67,7 @@ def label_ends(
     low, high = axes.get_ylim()
     figure = axes.figure
     rows = axes.get_subplotspec().get_gridspec().nrows  # type: ignore[union-attr]
-    tall = 0.75 * figure.get_figheight() / rows * INCH  # type: ignore[union-attr]
+    tall = AXIS * figure.get_figheight() / rows * INCH  # type: ignore[union-attr]
     gap = (high - low) * LINE / tall
     places = apart([y for _, y in ends.values()], gap, low, high)
     for (name, (x, y)), place in zip(ends.items(), places, strict=True):
