@@ -221,8 +221,9 @@ def pairs(frame: pd.DataFrame, a: str, b: str, metric: str, grid: Grid | None = 
         part = frame[frame["dataset"] == dataset]
         found.differences.append(gaps[kept].mean(axis=1).round(DECIMALS))
         found.scores.append((one[kept].mean(axis=1), two[kept].mean(axis=1)))
-        found.ratios.append(split_ratio(part))
-        found.floors.append(resolution(float(part["n"].mean())))
+        ratio, floor = sizes(part)
+        found.ratios.append(ratio)
+        found.floors.append(floor)
         found.datasets.append(str(dataset))
     return replace(found, dropped=found.dropped - paired)
 
@@ -233,6 +234,11 @@ def split_ratio(frame: pd.DataFrame) -> float:
     if len(splits) == len(dict(splits)) and frame["seed"].nunique() > 1:
         return 0.0
     return float((frame["n_test"] / frame["n_train"]).mean())
+
+
+def sizes(part: pd.DataFrame) -> tuple[float, float]:
+    """What a test must know of one dataset's windows: `split_ratio`, and the scores' resolution."""
+    return split_ratio(part), resolution(float(part["n"].mean()))
 
 
 def once(frame: pd.DataFrame) -> pd.DataFrame:

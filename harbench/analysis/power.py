@@ -18,6 +18,7 @@ from harbench.analysis.pairs import (
     pairs,
     require_names,
     same_people,
+    score_grid,
 )
 from harbench.analysis.sheet import Lane, Piece, Sheet
 from harbench.analysis.statistics import CONFIDENCE, Result, nb_t
@@ -91,9 +92,10 @@ def _powers(part: pd.DataFrame, rules: Rules, fewest: int = 1) -> list[tuple[Any
     """Rows of `powers`, pooled over the datasets of `part`, of methods on `fewest` of them."""
     names = sorted(part["name"].unique())
     family = rules.compared(names)
+    grid = score_grid(part, rules.metric)
     rows = []
     for name in names:
-        pair = pairs(part, rules.control, name, rules.metric)
+        pair = pairs(part, rules.control, name, rules.metric, grid)
         count = len(pair.datasets)
         if name == rules.control or count < fewest:
             continue

@@ -8,9 +8,9 @@ from importlib.resources import files
 import numpy as np
 import pandas as pd
 
-from harbench.analysis.pairs import named, split_ratio, tested
+from harbench.analysis.pairs import named, sizes, tested
 from harbench.analysis.sheet import HOLE, Lane, Piece, Sheet
-from harbench.analysis.statistics import mean_score, resolution
+from harbench.analysis.statistics import mean_score
 from harbench.discovery import title
 
 # The paper says "F1" only; its values lie so near to accuracy that they fit the weighted one.
@@ -71,9 +71,8 @@ def _ours(frame: pd.DataFrame, quantities: list[str]) -> list[tuple[object, ...]
     for (dataset, protocol, method), part in data.groupby(["dataset", "protocol", "name"]):
         for quantity in quantities:
             scores = 100 * part[METRIC[quantity]].to_numpy()
-            result = mean_score(
-                [scores], [split_ratio(part)], [resolution(float(part["n"].mean()))]
-            )
+            ratio, floor = sizes(part)
+            result = mean_score([scores], [ratio], [floor])
             rows.append(
                 (dataset, protocol, method, quantity, scores.mean(), result.low, result.high,
                  len(scores))

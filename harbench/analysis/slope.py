@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from harbench.analysis.pairs import split_ratio
-from harbench.analysis.statistics import nb_t, resolution
+from harbench.analysis.pairs import sizes
+from harbench.analysis.statistics import nb_t
 from harbench.errors import HarbenchError
 
 
@@ -25,8 +25,8 @@ def robustness_slopes(frame: pd.DataFrame, metric: str, control: str) -> pd.Data
         grid = part.pivot_table(index=["method", "seed"], columns="rate", values=metric).dropna()
         weights = _weights(np.array(grid.columns), str(dataset))
         slopes[dataset] = pd.Series(grid.to_numpy() @ weights, grid.index).unstack("seed")
-        ratios[dataset] = split_ratio(part)
-        floors[dataset] = resolution(float(part["n"].mean())) * float((weights**2).sum()) / 100**2
+        ratios[dataset], floor = sizes(part)
+        floors[dataset] = floor * float((weights**2).sum()) / 100**2
     rows = {}
     for method in frame["method"].unique():
         means, gaps = [], {}

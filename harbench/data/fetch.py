@@ -57,13 +57,12 @@ def download(dataset: Dataset) -> Path:
         raw = dataset.raw_name
         spec, folder = spoken(dataset), data_dir()
         looked = f"$HARBENCH_DATA, the folder in which {raw} or {raw}.zip is looked for, is not set"
+        if found := at_hand(dataset):
+            raise HarbenchError(
+                f"Nothing to fetch: {found} is there. Go on: harbench data prepare {spec}"
+            )
         if folder:
             looked = f"there is neither {folder / raw} nor {folder / raw}.zip"
-            for found in (folder / raw, folder / f"{raw}.zip"):
-                if found.exists():
-                    raise HarbenchError(
-                        f"Nothing to fetch: {found} is there. Go on: harbench data prepare {spec}"
-                    )
         raise HarbenchError(
             f"Dataset {spec!r}: {looked}, and no official address to fetch from. {dataset.obtain} "
             f"Put it there, or say where it lies: harbench data prepare {spec} --from PATH"

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from harbench.analysis.pairs import split_ratio
-from harbench.analysis.statistics import Result, find_test, holm, mean_score, resolution
+from harbench.analysis.pairs import sizes
+from harbench.analysis.statistics import Result, find_test, holm, mean_score
 
 RULE = (
     "Within one dataset, protocol, budget, test condition and metric every complete row is "
@@ -51,7 +51,7 @@ def standings(
     part: with the column `name`. complete: the rows that are ranked.
     """
     scores = 100 * part.pivot_table(index="seed", columns="name", values=metric)
-    ratio, floor = split_ratio(part), resolution(float(part["n"].mean()))
+    ratio, floor = sizes(part)
     rows = []
     for name in scores:
         own = scores[name].dropna().to_numpy()

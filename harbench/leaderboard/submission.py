@@ -61,8 +61,9 @@ def pack(paths: Iterable[Path], methods: Sequence[Path] = ()) -> bytes:
     for _, block in frame(records).groupby(BLOCK, sort=True):
         named(block)
     own = {record.identity.method for _, record in records}
-    if unused := sorted(str(path) for path in methods if path.stem not in own):
-        raise HarbenchError(f"--method {unused[0]}: there is no record of {Path(unused[0]).stem}.")
+    for path in methods:
+        if path.stem not in own:
+            raise HarbenchError(f"--method {path}: there is no record of {path.stem}.")
     for path, record in records:
         files[_place(record.identity, path.absolute().parent.name)] = path.read_bytes()
         module = f"methods/{record.identity.method}.py"

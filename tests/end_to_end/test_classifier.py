@@ -36,7 +36,7 @@ def model(**changes: Any) -> Classifier:
 
 def test_it_learns_and_gives_probabilities() -> None:
     X, y = data()
-    fitted = Classifier(method="cnn", budget="quick", rate=20.0, width=8).fit(X, y)
+    fitted = model(budget="quick").fit(X, y)
     assert fitted.score(X, y) > 0.9
     assert fitted.classes_.tolist() == ["rest", "run", "walk"]
     shares = fitted.predict_proba(X)

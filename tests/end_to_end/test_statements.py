@@ -15,7 +15,7 @@ SMOKE = ("--dataset", DATASET, "--budget", "smoke", "--seeds", "0-2")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def _ran_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache and results after a small grid."""
     folder = tmp_path_factory.mktemp("ran")
     places = {"HARBENCH_CACHE": str(folder / "cache"), "HARBENCH_RESULTS": str(folder / "results")}
@@ -27,9 +27,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def ran(cli: Cli, folder: Path, tmp_path: Path) -> Cli:
+def ran(cli: Cli, _ran_once: Path, tmp_path: Path) -> Cli:
     """The command line, after a small grid has been run, with a copy of what it has left."""
-    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(_ran_once, tmp_path, dirs_exist_ok=True)
     return cli
 
 

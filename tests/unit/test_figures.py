@@ -254,6 +254,9 @@ def test_cost_has_two_times_on_its_axis_and_says_what_is_too_quick_for_it() -> N
     drawn = bars.cost(frame.assign(train_seconds=frame["method"].map(seconds)))
     assert [tick.get_text() for tick in drawn.axes[0].get_xticklabels()] == ["5 s", "20 s"]
     assert "Faster" not in drawn.get_supxlabel()
+    days = {"robusthar": 5.0, "cnn": 5.1, "hydra": 5.2}
+    drawn = bars.cost(frame.assign(train_seconds=86400 * frame["method"].map(days)))
+    assert [tick.get_text() for tick in drawn.axes[0].get_xticklabels()] == ["4 d"]
     seconds = {"robusthar": 0.02, "cnn": 0.02, "hydra": 0.03}
     drawn = bars.cost(frame.assign(train_seconds=frame["method"].map(seconds)))
     assert len(drawn.axes[0].get_xticklabels()) >= 2

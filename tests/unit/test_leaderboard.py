@@ -35,24 +35,15 @@ from harbench.leaderboard.ranking import standings
 from harbench.running.store import ResultStore
 
 ROOT = Path(__file__).resolve().parents[2]
-FEW = ("robusthar", "cnn", "random_forest", "robusthar+mstm=false", "maskcae")
 TEMPLATES = files("harbench.leaderboard") / "templates"
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of the committed records, beside copies of them; of `robust` few rows on SPAR.
-
-    Its curves take minutes: the page of all is written by `tox -e slow`.
-    """
+    """The page of the committed records, beside copies of them."""
     folder = tmp_path_factory.mktemp("site")
     root = ROOT / "results"
-    found = [
-        (path, record)
-        for path, record in ResultStore(root).read().records
-        if record.identity.protocol != "robust"
-        or (record.identity.dataset == "spar" and path.parent.name in FEW)
-    ]
+    found = ResultStore(root).read().records
     text = page_of(
         found, "robusthar", None, lambda p: f"records/{p.relative_to(root)}", probes=root
     )

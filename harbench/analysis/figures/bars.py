@@ -21,6 +21,7 @@ from harbench.analysis.pairs import (
     pairs,
     place,
     require_poolable,
+    score_grid,
     shared,
     tested,
 )
@@ -84,8 +85,9 @@ def _differences(
 ) -> None:
     """A dot and an interval per row: variant minus full."""
     axes.axvline(0, color="0.4", linewidth=1, zorder=1)
+    grid = score_grid(part, metric)
     for at, name in enumerate(rows):
-        pair = pairs(part, name, full, metric)
+        pair = pairs(part, name, full, metric, grid)
         if not pair.differences:
             axes.text(0, at, " no record", fontsize=6, va="center", color="0.4")
             continue
@@ -125,8 +127,8 @@ def cost(frame: pd.DataFrame, metric: str = "f1_macro", control: str = "") -> Fi
     low, high = axes.get_xlim()
     if sum(low <= second <= high for second in TICKS) < 2:
         # A scale needs two numbers.
-        low = max(second for second in TICKS if second <= low)
-        high = min(second for second in TICKS if second >= high)
+        low = max((second for second in TICKS if second <= low), default=low)
+        high = min((second for second in TICKS if second >= high), default=high)
         axes.set_xlim(low, high)
     ticks = {second: text for second, text in TICKS.items() if low <= second <= high}
     axes.set_xticks(list(ticks), list(ticks.values()))

@@ -107,7 +107,8 @@ def sweep(
     style = looks(list(_middle(panels)))
     for look, colour in zip(style.values(), cycle(COLOURS), strict=False):
         look["color"] = colour
-    figure = new((PANEL + room(style)) * len(settings), 2.9, 1, len(settings))
+    tall = height(max(map(len, panels)), 2.9)
+    figure = new((PANEL + room(style)) * len(settings), tall, 1, len(settings))
     for axes, setting, lines in zip(figure.axes, settings, panels, strict=True):
         _panel(axes, lines, style, "")
         axes.set(xlabel=setting, ylabel=f"{METRICS[metric]} (%)")

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harbench.analysis.pairs import once, split_ratio
-from harbench.analysis.statistics import mean_score, resolution
+from harbench.analysis.pairs import once, sizes
+from harbench.analysis.statistics import mean_score
 from harbench.discovery import title
 
 INTERVAL = "95 % interval of the mean (corrected t over seeds)"
@@ -42,8 +42,7 @@ def means_of(frame: pd.DataFrame, by: list[str], metric: str) -> dict[Any, Mean]
     parts: dict[Any, list[tuple[np.ndarray, float, float]]] = {}
     for key, part in frame.groupby(keys):
         group = key[0] if len(by) == 1 else key[:-1]
-        found = scores[key], split_ratio(part), resolution(float(part["n"].mean()))
-        parts.setdefault(group, []).append(found)
+        parts.setdefault(group, []).append((scores[key], *sizes(part)))
     means = {group: mean_score(*zip(*each, strict=True)) for group, each in parts.items()}
     return {group: Mean(m.effect, m.low, m.high, m.n) for group, m in means.items()}
 
